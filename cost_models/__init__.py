@@ -1,0 +1,21 @@
+"""What a design costs: analytical models, measured tables, learned proxies, one face."""
+
+from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
+from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
+from codesign_gym.cost_models.workloads import NETWORKS, Layers
+
+__all__ = [
+    "COST_MODELS",
+    "NETWORKS",
+    "AccuracyTable",
+    "CostModel",
+    "Layers",
+    "Metric",
+    "Metrics",
+    "SystolicModel",
+    "list_cost_models",
+    "make_cost_model",
+]

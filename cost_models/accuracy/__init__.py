@@ -1,0 +1,1 @@
+"""How accurate a network is: measured tables and the training that makes them."""

@@ -1,0 +1,41 @@
+"""The one face of everything that costs a design: formulas, simulators, tables, learned models."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from numpy.typing import ArrayLike
+
+from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.search_spaces import Designs, SearchSpace
+
+
+class CostModel(ABC):
+    """A batched function from designs to metrics with units.
+
+    A model covers the parameters that it needs and no others: a problem hands it the columns of
+    its ``space``, whatever else the problem's designs hold.
+
+    Attributes:
+        name: Name for people and records.
+        space: The parameters that the model reads.
+        metrics: The metrics that it gives, with unit and direction.
+        source: Where the model comes from: paper, equation, data sheet, measurement.
+        fidelity: Orders models of the same metrics from cheap (0) to costly.
+        expensive: Whether designs that already break a spec should be spared the model.
+    """
+
+    name: str
+    space: SearchSpace
+    metrics: tuple[Metric, ...]
+    source: str
+    fidelity: int = 0
+    expensive: bool = False
+
+    def evaluate(self, designs: ArrayLike) -> Metrics:
+        """The metrics of designs ``[n, p]``; malformed designs raise `InputError`."""
+        return self.compute(self.space.canonical(self.space.check(designs)))
+
+    @abstractmethod
+    def compute(self, designs: Designs) -> Metrics:
+        """The metrics of designs already checked and canonical, ``[n, p]``."""

@@ -1,0 +1,29 @@
+"""Cost models by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
+from codesign_gym.cost_models.base import CostModel
+from codesign_gym.search_spaces import Registry
+
+COST_MODELS: Registry[Callable[..., CostModel]] = Registry(
+    "cost model", "codesign_gym.cost_models"
+)
+"""Registered cost models: name -> class or function that makes one."""
+
+COST_MODELS.register("mnist1d-accuracy")(AccuracyTable)
+COST_MODELS.register("systolic")(SystolicModel)
+
+
+def make_cost_model(name: str, **options: Any) -> CostModel:
+    """The registered cost model called ``name``, e.g. ``("systolic", workload="resnet18")``."""
+    return COST_MODELS.get(name)(**options)
+
+
+def list_cost_models() -> list[str]:
+    """Names of all registered cost models."""
+    return COST_MODELS.names()

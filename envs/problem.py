@@ -1,0 +1,144 @@
+"""A problem: a space, what its designs cost, what to optimise, and the specs to keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.envs.evaluation import Evaluation, assess
+from codesign_gym.envs.rewards import Reward
+from codesign_gym.envs.specs import Spec
+from codesign_gym.search_spaces import Designs, InputError, SearchSpace
+from codesign_gym.search_spaces.errors import unknown_name
+
+
+@dataclass(frozen=True, eq=False)
+class ProblemStatement:
+    """All that an agent may know of a problem before it evaluates anything.
+
+    Attributes:
+        name: Name of the problem.
+        space: What may be chosen.
+        objectives: The metrics to optimise, each in its own direction.
+        specs: The bounds to keep.
+        reward: One number per design, to be maximised, for agents that need one.
+    """
+
+    name: str
+    space: SearchSpace
+    objectives: tuple[Metric, ...]
+    specs: tuple[Spec, ...]
+    reward: Reward
+
+
+@dataclass(frozen=True, eq=False)
+class DesignProblem:
+    """A design problem; `evaluate` is the one way to learn what a design costs.
+
+    Attributes:
+        name: Name of the problem.
+        space: What may be chosen.
+        models: Cost models; each reads its own columns of a design. Those marked expensive run
+            last, and only on designs that keep the specs known by then.
+        objective_names: Metrics to optimise.
+        specs: Bounds to keep.
+        reward: One number per design, for agents and rankings that need one.
+        description: What it is, in a sentence.
+        source: Where it comes from.
+    """
+
+    name: str
+    space: SearchSpace
+    models: tuple[CostModel, ...]
+    objective_names: tuple[str, ...]
+    specs: tuple[Spec, ...]
+    reward: Reward
+    description: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "models", tuple(self.models))
+        object.__setattr__(self, "objective_names", tuple(self.objective_names))
+        object.__setattr__(self, "specs", tuple(self.specs))
+        known = [metric.name for metric in self.metrics]
+        for name in (*self.objective_names, *(spec.metric for spec in self.specs)):
+            if name not in known:
+                raise unknown_name(f"metric of problem {self.name!r}", name, known)
+        if len(set(known)) < len(known):
+            raise InputError(
+                f"problem {self.name!r}: two cost models give the same metric: {known}"
+            )
+        if not self.objective_names:
+            raise InputError(f"problem {self.name!r} needs at least one objective, got none")
+        for model in self.models:
+            self.space.columns_of(model.space)
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of all cost models, the cheap models first."""
+        return tuple(metric for model in self._ordered for metric in model.metrics)
+
+    @cached_property
+    def objectives(self) -> tuple[Metric, ...]:
+        """The metrics to optimise."""
+        by_name = {metric.name: metric for metric in self.metrics}
+        return tuple(by_name[name] for name in self.objective_names)
+
+    @cached_property
+    def statement(self) -> ProblemStatement:
+        """What an agent may know."""
+        return ProblemStatement(self.name, self.space, self.objectives, self.specs, self.reward)
+
+    @cached_property
+    def _ordered(self) -> tuple[CostModel, ...]:
+        return tuple(sorted(self.models, key=lambda model: model.expensive))
+
+    def evaluate(self, designs: ArrayLike) -> Evaluation:
+        """What the designs ``[n, p]`` cost; malformed designs raise `InputError`."""
+        checked = self.space.canonical(self.space.check(designs))
+        return self.assess(checked, self.measure(checked))
+
+    def assess(self, designs: Designs, metrics: Metrics) -> Evaluation:
+        """The evaluation that follows from designs and their metrics, measured or recorded."""
+        return assess(designs, metrics, self.objectives, self.specs)
+
+    def measure(self, designs: Designs) -> Metrics:
+        """The metrics of designs already checked and canonical, ``[n, p]``."""
+        values = np.empty((len(designs), len(self.metrics)))
+        invalid: dict[str, NDArray[np.bool_]] = {}
+        promising = np.ones(len(designs), dtype=np.bool_)  # valid, and keeps the specs so far
+        column = 0
+        for model, columns in zip(self._ordered, self._columns, strict=True):
+            rows = np.flatnonzero(promising) if model.expensive else np.arange(len(designs))
+            stop = column + len(model.metrics)
+            values[:, column:stop] = [metric.worst for metric in model.metrics]
+            if len(rows):
+                part = designs[np.ix_(rows, columns)]
+                found = model.compute(model.space.canonical(part))
+                if found.metrics != tuple(model.metrics) or len(found.valid) != len(rows):
+                    raise ValueError(
+                        f"cost model {model.name!r} gave {len(found.valid)} rows of {list(found)}, "
+                        f"must give {len(rows)} rows of {[metric.name for metric in model.metrics]}"
+                    )
+                values[rows, column:stop] = found.values_matrix
+                promising[rows[~found.valid]] = False
+                for reason, mask in found.invalid.items():
+                    invalid.setdefault(reason, np.zeros(len(designs), np.bool_))[rows[mask]] = True
+                for spec in self.specs:
+                    if spec.metric in found:
+                        promising[rows] &= spec.violation(found[spec.metric]) == 0
+            column = stop
+        return Metrics(self.metrics, values, invalid)
+
+    @cached_property
+    def _columns(self) -> tuple[NDArray[np.intp], ...]:
+        return tuple(self.space.columns_of(model.space) for model in self._ordered)
+
+    def with_specs(self, specs: tuple[Spec, ...]) -> DesignProblem:
+        """The same problem under other specs."""
+        return replace(self, specs=specs)

@@ -1,0 +1,1 @@
+"""How a study is run: configuration, runner, store, report, command line."""

@@ -1,0 +1,327 @@
+"""The command line: ``codesign list | run | compare | report | evaluate | train-proxy | train-table``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from codesign_gym.envs import make_problem
+from codesign_gym.experiments import console
+from codesign_gym.experiments.config import make_config, read_config
+from codesign_gym.experiments.record import RunConfig, RunRecord
+from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
+from codesign_gym.experiments.store import Store
+from codesign_gym.experiments.summaries import catalogue, compare_rows, design_rows, run_summary
+from codesign_gym.search_spaces import InputError, SearchSpace
+
+app = typer.Typer(
+    name="codesign",
+    help="Search for networks and the hardware they run on, under specs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Directory of store and report.")]
+Specs = Annotated[
+    list[str] | None,
+    typer.Option("--spec", help="Spec such as latency_ms<=0.5, in place of the problem's own."),
+]
+Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]
+
+
+def main() -> None:
+    """The entry point: modules in the current directory can be named as plug-ins."""
+    sys.path.insert(0, "")
+    app()
+
+
+@app.command("list")
+@console.plain_errors
+def list_(
+    kind: Annotated[str, typer.Argument(help="problems, agents, spaces or cost-models.")],
+    as_json: Json = False,
+) -> None:
+    """Show what is registered."""
+    rows = catalogue(kind)
+    console.print_json(rows) if as_json else console.print_table(rows)
+
+
+@app.command("run")
+@console.plain_errors
+def run_(
+    problem: Annotated[str | None, typer.Argument(help="Name of a problem.")] = None,
+    agent: Annotated[
+        str | None, typer.Option(help="Name of an agent, or module:Class.  [default: nsga2]")
+    ] = None,
+    budget: Annotated[int | None, typer.Option(help="Evaluations.  [default: 1000]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the agent.  [default: 0]")] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", help="Option of the agent, name=value.")
+    ] = None,
+    specs: Specs = None,
+    proxy: Proxy = "",
+    plugin: Annotated[str | None, typer.Option(help="An agent of your own, module:Class.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file; flags win over it.")] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run a search, or continue one that was interrupted; write its report."""
+    values: dict[str, Any] = {"agent": "nsga2"} | (read_config(config) if config else {})
+    flags = {
+        "problem": problem,
+        "agent": plugin or agent,
+        "budget": budget,
+        "seed": seed,
+        "specs": tuple(specs) if specs else None,
+        "proxy": proxy or None,
+    }
+    values |= {name: value for name, value in flags.items() if value is not None}
+    values["options"] = values.get("options", {}) | _options(options or [])
+    settings = make_config(values)
+    directory = out or Path("results") / f"{settings.problem}-{_slug(settings.agent)}-s{settings.seed}"
+    started = time.perf_counter()
+    record = _run_with_progress(settings, directory, quiet=as_json)
+    summary = run_summary(record) | {
+        "seconds": time.perf_counter() - started,
+        "store": str(directory / STORE_NAME),
+        "report": str(_report([record], directory / "report.html")),
+    }
+    if settings.proxy:
+        summary["verified"] = _verify(record)
+    if as_json:
+        console.print_json(summary)
+    else:
+        _print_run(record, summary)
+
+
+@app.command()
+@console.plain_errors
+def compare(
+    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
+    agents: Annotated[str, typer.Option(help="Names, separated by commas.")],
+    seeds: Annotated[int, typer.Option(help="Runs of each agent.", min=1)] = 5,
+    budget: Annotated[int, typer.Option(help="Evaluations of each run.")] = 500,
+    specs: Specs = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run several agents with several seeds at the same budget; continue if interrupted."""
+    directory = out or Path("results") / f"{problem}-compare"
+    configs = [
+        make_config(
+            {
+                "problem": problem,
+                "agent": agent,
+                "budget": budget,
+                "seed": seed,
+                "specs": tuple(specs) if specs else None,
+            }
+        )
+        for agent in agents.split(",")
+        for seed in range(seeds)
+    ]
+    records = [_run_with_progress(settings, directory, quiet=as_json) for settings in configs]
+    rows = compare_rows(records)
+    report_path = str(_report(records, directory / "report.html"))
+    if as_json:
+        console.print_json({"problem": problem, "agents": rows, "report": report_path})
+    else:
+        console.print_table(rows, f"{problem}, {budget} evaluations, {seeds} seeds")
+        console.out.print(f"report: {report_path}", soft_wrap=True)
+
+
+@app.command()
+@console.plain_errors
+def report(
+    directory: Annotated[Path, typer.Argument(help="Output directory of runs, or a store.")],
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file to write.")] = None,
+) -> None:
+    """Write the HTML report of the runs in a store."""
+    path = directory / STORE_NAME if directory.is_dir() else directory
+    with Store(path) as store:
+        records = store.records()
+    target = out or path.parent / "report.html"
+    console.out.print(f"report: {_report(records, target)}", soft_wrap=True)
+
+
+@app.command()
+@console.plain_errors
+def evaluate(
+    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
+    design: Annotated[
+        list[str] | None, typer.Option(help="JSON: values by parameter, or choice indices.")
+    ] = None,
+    designs: Annotated[
+        Path | None, typer.Option(help="JSON file with a list of designs; - reads stdin.")
+    ] = None,
+    specs: Specs = None,
+    proxy: Proxy = "",
+    as_json: Json = False,
+) -> None:
+    """Evaluate designs given by hand."""
+    config = RunConfig(problem, agent="", specs=tuple(specs) if specs else None)
+    found = problem_of(config, proxy=proxy)
+    given = [_json(text, "--design") for text in design or []]
+    if designs is not None:
+        try:
+            text = sys.stdin.read() if str(designs) == "-" else designs.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {designs}: {error}") from None
+        listed = _json(text, str(designs))
+        given += listed if isinstance(listed, list) else [listed]
+    if not given:
+        raise InputError("no design given: use --design or --designs")
+    rows = [_choices(found.space, item) for item in given]
+    evaluation = found.evaluate([row for [row] in rows])
+    table = design_rows(found.space, evaluation, found.reward(evaluation))
+    if as_json:
+        console.print_json(table)
+        return
+    for row in table:
+        console.print_table([row["design"]])
+        console.print_table([row["metrics"] | {"feasible": row["feasible"], "reward": row["reward"]}])
+
+
+@app.command("train-proxy")
+@console.plain_errors
+def train_proxy_(
+    sources: Annotated[list[Path], typer.Argument(help="Output directories or stores.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("proxy.npz"),
+    seed: Annotated[int, typer.Option(help="Seed of split and forest.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a proxy cost model on recorded evaluations; --proxy then uses it."""
+    from codesign_gym.experiments.train_proxy import train_proxy
+
+    paths = [path / STORE_NAME if path.is_dir() else path for path in sources]
+    card = train_proxy(paths, out, seed)
+    if as_json:
+        console.print_json(asdict(card) | {"proxy": str(out)})
+        return
+    rows = [{"metric": name, **scores} for name, scores in card.metrics.items()]
+    console.print_table(rows, f"{card.rows} designs, errors on {card.test_rows} held out")
+    console.out.print(
+        f"{card.us_per_design:.2f} us per design in batches, {card.us_single:.0f} us alone\n"
+        f"proxy: {out}",
+        soft_wrap=True,
+    )
+
+
+@app.command("train-table")
+@console.plain_errors
+def train_table_(
+    out: Annotated[Path, typer.Option("--out", help="Table to write (.npz).")],
+    seeds: Annotated[int, typer.Option(help="Seeds of each network.", min=1)] = 2,
+    jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
+) -> None:
+    """Train every cell network on MNIST-1D; continue if interrupted (about 70 CPU-minutes)."""
+    from rich.progress import Progress
+
+    from codesign_gym.cost_models.accuracy.train_table import compile_table, train_table
+
+    journal = out.with_suffix(".jsonl")
+    with Progress(console=console.err) as bar:
+        task = bar.add_task("training", total=None)
+        train_table(
+            journal,
+            seeds=range(seeds),
+            jobs=jobs,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    compile_table(journal, out, f"codesign train-table --seeds {seeds} --out {out.name}")
+    console.out.print(f"table: {out}", soft_wrap=True)
+
+
+def _run_with_progress(config: RunConfig, directory: Path, quiet: bool) -> RunRecord:
+    reward = make_problem(config.problem).reward
+    title = f"{config.problem} {config.agent} s{config.seed}"
+    with console.search_progress(title, config.budget, reward, quiet) as progress:
+        return run(config, directory, progress)
+
+
+def _report(records: list[RunRecord], path: Path) -> Path:
+    from codesign_gym.experiments.report import write_report
+
+    write_report(records, path)
+    return path
+
+
+def _verify(record: RunRecord) -> list[dict[str, Any]]:
+    """The best and the Pareto designs of a proxy's search, by the true cost models."""
+    problem = problem_of(record.config)
+    rows = list(dict.fromkeys([record.best, *record.pareto.tolist()]))
+    evaluation = problem.evaluate(record.evaluation.designs[rows])
+    return design_rows(problem.space, evaluation, problem.reward(evaluation))
+
+
+def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
+    top = record.rewards.argsort(kind="stable")[::-1]
+    _, first = _distinct(record.evaluation.designs[top])
+    rows = design_rows(record.space, record.evaluation.take(top[first[:5]]), record.rewards[top[first[:5]]])
+    shown = [
+        {
+            **row["metrics"],
+            "feasible": "yes" if row["feasible"] else "no",
+            "reward": row["reward"],
+        }
+        for row in rows
+    ]
+    console.print_table(shown, "best designs")
+    console.out.print("design of the best:", rows[0]["design"], soft_wrap=True)
+    if "verified" in summary:
+        true = summary["verified"][0]
+        console.print_table(
+            [true["metrics"] | {"feasible": true["feasible"], "reward": true["reward"]}],
+            "the best, by the true cost models",
+        )
+    console.out.print(
+        f"{summary['evaluations']} evaluations, {summary['feasible_share']:.0%} feasible, "
+        f"{len(summary['pareto'])} Pareto designs, {summary['seconds']:.1f} s\n"
+        f"report: {summary['report']}",
+        soft_wrap=True,
+    )
+
+
+def _distinct(designs: Any) -> tuple[Any, Any]:
+    import numpy as np
+
+    _, first = np.unique(designs, axis=0, return_index=True)
+    return None, np.sort(first)
+
+
+def _options(texts: list[str]) -> dict[str, str]:
+    options = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set takes name=value, got {text!r}")
+        options[name.strip().replace("-", "_")] = value.strip()
+    return options
+
+
+def _slug(name: str) -> str:
+    return name.replace(":", "-").replace(".", "-")
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where} is not JSON: {error}") from None
+
+
+def _choices(space: SearchSpace, item: Any) -> Any:
+    """A design given as values by parameter or as choice indices, ``[1, p]``."""
+    if isinstance(item, dict):
+        return space.encode([item])
+    if isinstance(item, list):
+        return space.check([item])
+    raise InputError(f"a design is a JSON object or a list of choice indices, got {item!r}")

@@ -1,0 +1,133 @@
+"""What the command line shows: progress, tables, errors."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from codesign_gym.envs import Evaluation
+from codesign_gym.envs.rewards import Reward
+from codesign_gym.search_spaces import InputError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def plain_errors(command: F) -> F:
+    """Decorator of a command: what the user did wrong is one sentence and status 2, Ctrl-C is 130."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except InputError as error:
+            err.print(Text("error: ", style="bold red") + Text(str(error)), soft_wrap=True)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            err.print("interrupted; the same command continues where this one stopped")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read our output has left: nothing to say
+            raise typer.Exit(1) from None
+
+    return cast(F, wrapped)
+
+
+@contextmanager
+def search_progress(
+    title: str, budget: int, reward: Reward, quiet: bool = False
+) -> Iterator[Callable[[Evaluation, bool], None]]:
+    """A progress bar on stderr; yields the function that is told of new evaluations."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("best {task.fields[best]}  feasible {task.fields[feasible]}"),
+        TextColumn("{task.fields[rate]}/s"),
+        TimeRemainingColumn(),
+        console=err,
+        disable=quiet,
+    )
+    best, feasible, done = -math.inf, 0, 0
+    with bar:
+        task = bar.add_task(title, total=budget, best="-", feasible="-", rate="-")
+
+        def update(evaluation: Evaluation, replayed: bool) -> None:
+            nonlocal best, feasible, done
+            best = max(best, float(np.max(reward(evaluation))))
+            feasible += int(evaluation.feasible.sum())
+            done += len(evaluation)
+            if replayed:
+                err.print(f"continuing after {done} recorded evaluations")
+            speed = bar.tasks[task].speed
+            bar.update(
+                task,
+                completed=done,
+                best=f"{best:.4g}",
+                feasible=f"{feasible / done:.0%}",
+                rate="-" if speed is None else f"{speed:,.0f}",
+            )
+
+        yield update
+
+
+def number(value: object) -> str:
+    """A value for people: numbers to four digits."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
+    """Rows with the same keys as a table that fits the terminal."""
+    if not rows:
+        out.print("(none)")
+        return
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for key, value in rows[0].items():
+        numeric = isinstance(value, (int, float))
+        table.add_column(key, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[Text(number(value)) for value in row.values()])
+    out.print(table)
+
+
+def print_json(data: object) -> None:
+    """``data`` as JSON on stdout; what is infinite or not a number becomes null."""
+    sys.stdout.write(json.dumps(_finite(data), indent=2) + "\n")
+
+
+def _finite(data: object) -> object:
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(item) for item in data]
+    if isinstance(data, np.generic):
+        return _finite(data.item())
+    return data

@@ -1,0 +1,85 @@
+"""What is known of one run: what was asked for, and every evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign_gym.cost_models.metrics import Metric
+from codesign_gym.envs import Evaluation, Spec
+from codesign_gym.search.pareto import best_so_far, nondominated
+from codesign_gym.search_spaces import SearchSpace
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run, fully determined: equal configurations give equal histories.
+
+    Attributes:
+        problem: Registered name.
+        agent: Registered name.
+        budget: Evaluations.
+        seed: Seed of the agent.
+        options: The agent's options by name.
+        specs: Specs in place of the problem's own, written as ``metric<=bound``; None keeps them.
+        proxy: Path of a learned cost model in place of the problem's own; empty for none.
+    """
+
+    problem: str
+    agent: str
+    budget: int = 1000
+    seed: int = 0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    specs: tuple[str, ...] | None = None
+    proxy: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able description; its items are the constructor's arguments."""
+        return asdict(self) | {"options": dict(self.options)}
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """A run with its evaluations, read from a store; ``n`` evaluations so far.
+
+    Attributes:
+        config: What was asked for.
+        space: The space searched.
+        objectives: The metrics optimised.
+        specs: The bounds kept.
+        evaluation: Every evaluation, in order.
+        rewards: The problem's reward of each, ``[n]``.
+        finished: Whether the budget was used up.
+        command: The command line that repeats the run.
+        info: Package versions, git state, when it began.
+    """
+
+    config: RunConfig
+    space: SearchSpace
+    objectives: tuple[Metric, ...]
+    specs: tuple[Spec, ...]
+    evaluation: Evaluation
+    rewards: NDArray[np.float64]
+    finished: bool
+    command: str
+    info: Mapping[str, Any]
+
+    @cached_property
+    def pareto(self) -> NDArray[np.intp]:
+        """Evaluations that no feasible one dominates, each design once, by first objective."""
+        return nondominated(self.evaluation)
+
+    @cached_property
+    def best(self) -> int:
+        """The evaluation with the highest reward; the first of equals."""
+        return int(np.argmax(self.rewards))
+
+    @cached_property
+    def incumbent(self) -> NDArray[np.float64]:
+        """Highest reward after each evaluation, ``[n]``."""
+        return best_so_far(self.rewards)

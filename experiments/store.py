@@ -1,0 +1,274 @@
+"""The store: one SQLite file that holds runs and every evaluation of them.
+
+Written by one process at a time (a lock that dies with its owner), read by any number. A batch of
+evaluations is one transaction of a write-ahead log: after a kill at any moment the file holds
+exactly the batches that were acknowledged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.envs import DesignProblem, Evaluation, Spec
+from codesign_gym.envs.evaluation import assess
+from codesign_gym.experiments.record import RunConfig, RunRecord
+from codesign_gym.search_spaces import InputError, SearchSpace
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x636F6467  # "codg": marks the file as one of ours
+_SCHEMA = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, config TEXT NOT NULL, space TEXT NOT NULL, metrics TEXT NOT NULL,
+    objectives TEXT NOT NULL, specs TEXT NOT NULL, command TEXT NOT NULL, info TEXT NOT NULL,
+    finished INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE evaluations (
+    run TEXT NOT NULL REFERENCES runs (id), step INTEGER NOT NULL, design BLOB NOT NULL,
+    metrics BLOB NOT NULL, reward REAL NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (run, step)
+) WITHOUT ROWID;
+"""
+
+
+def run_id(config: RunConfig) -> str:
+    """The key of a run: the same configuration is the same run."""
+    text = json.dumps(config.to_dict(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Store:
+    """An open store; use it as a context manager.
+
+    Args:
+        path: The file; made if absent and ``write``.
+        write: Whether to take the writer's lock.
+
+    Raises:
+        InputError: The file is missing (for reading), in use by another writer, no store, damaged,
+            or of a newer version. It is left as it is.
+    """
+
+    def __init__(self, path: Path, write: bool = False) -> None:
+        self.path = path
+        self._lock: FileLock | None = None
+        if write:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(f"{path}.lock", timeout=0)
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise InputError(f"store {path} is in use by another process") from None
+        elif not path.is_file():
+            raise InputError(f"there is no store {path}")
+        try:
+            self._open(write)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, write: bool) -> None:
+        with self._explained():
+            self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=10.0)
+            (application,) = self._one("PRAGMA application_id")
+            (version,) = self._one("PRAGMA user_version")
+            (tables,) = self._one("SELECT count(*) FROM sqlite_master")
+            if write and (application, version, tables) == (0, 0, 0):
+                self._connection.executescript(
+                    f"PRAGMA journal_mode = WAL; BEGIN; {_SCHEMA}"
+                    f"PRAGMA application_id = {_APPLICATION_ID};"
+                    f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                )
+                application, version = _APPLICATION_ID, SCHEMA_VERSION
+            if application != _APPLICATION_ID:
+                raise InputError(f"{self.path} is not a store of codesign-gym: not touched")
+            if version > SCHEMA_VERSION:
+                raise InputError(
+                    f"{self.path} was written by a newer codesign-gym (store version {version}, "
+                    f"this one reads up to {SCHEMA_VERSION}): not touched"
+                )
+            # The log survives the death of the process in this mode, and is much faster.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and give up the lock."""
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def begin(
+        self, config: RunConfig, problem: DesignProblem, command: str, info: dict[str, Any]
+    ) -> str:
+        """Enter a run, or find it if it was begun before; its id.
+
+        Raises:
+            InputError: The run was begun when the problem had another space, metrics or specs.
+        """
+        key = run_id(config)
+        described = {
+            "space": problem.space.to_dict(),
+            "metrics": [metric.to_dict() for metric in problem.metrics],
+            "objectives": [metric.to_dict() for metric in problem.objectives],
+            "specs": [str(spec) for spec in problem.specs],
+        }
+        texts = {name: json.dumps(value) for name, value in described.items()}
+        with self._explained():
+            row = self._one(
+                "SELECT space, metrics, objectives, specs FROM runs WHERE id = ?", key
+            )
+            if row is None:
+                self._connection.execute(
+                    "INSERT INTO runs (id, config, space, metrics, objectives, specs, command, info)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        key,
+                        json.dumps(config.to_dict()),
+                        *texts.values(),
+                        command,
+                        json.dumps(info | {"begun": datetime.now(UTC).isoformat("T", "seconds")}),
+                    ),
+                )
+            elif row != tuple(texts.values()):
+                changed = [n for n, a, b in zip(texts, row, texts.values(), strict=True) if a != b]
+                raise InputError(
+                    f"{self.path} has this run of {config.problem!r} with other "
+                    f"{' and '.join(changed)} than the problem has now: use another directory"
+                )
+        return key
+
+    def append(self, key: str, evaluation: Evaluation, rewards: NDArray[np.float64]) -> None:
+        """Add a batch of evaluations to a run: all of it or, on a kill, nothing."""
+        metrics = evaluation.metrics
+        with self._explained(), self._transaction():
+            (step,) = self._one("SELECT count(*) FROM evaluations WHERE run = ?", key)
+            self._connection.executemany(
+                "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (key, step + i, design.tobytes(), row.tobytes(), reward, metrics.reason(i))
+                    for i, (design, row, reward) in enumerate(
+                        zip(
+                            evaluation.designs.astype("<i4"),
+                            metrics.values_matrix.astype("<f8"),
+                            rewards.tolist(),
+                            strict=True,
+                        )
+                    )
+                ],
+            )
+
+    def finish(self, key: str) -> None:
+        """Mark a run as having used its budget."""
+        with self._explained():
+            self._connection.execute("UPDATE runs SET finished = 1 WHERE id = ?", (key,))
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def run_ids(self) -> list[str]:
+        """Ids of all runs, in order of entry."""
+        with self._explained():
+            rows = self._connection.execute("SELECT id FROM runs ORDER BY rowid").fetchall()
+        return [key for (key,) in rows]
+
+    def read(self, key: str) -> RunRecord | None:
+        """A run with its evaluations; None where it has none yet."""
+        with self._explained():
+            head = self._one(
+                "SELECT config, space, metrics, objectives, specs, command, info, finished"
+                " FROM runs WHERE id = ?",
+                key,
+            )
+            if head is None:
+                raise InputError(f"{self.path} has no run {key!r}")
+            rows = self._connection.execute(
+                "SELECT design, metrics, reward, reason FROM evaluations WHERE run = ?"
+                " ORDER BY step",
+                (key,),
+            ).fetchall()
+        if not rows:
+            return None
+        config, space_dict, metrics, objectives, specs = (json.loads(text) for text in head[:5])
+        space = SearchSpace.from_dict(space_dict)
+        kinds = tuple(Metric(**metric) for metric in metrics)
+        blobs, values, rewards, reasons = zip(*rows, strict=True)
+        designs = np.frombuffer(b"".join(blobs), dtype="<i4").reshape(len(rows), len(space))
+        matrix = np.frombuffer(b"".join(values), dtype="<f8").reshape(len(rows), len(kinds))
+        found = np.array(reasons)
+        invalid = {str(reason): found == reason for reason in dict.fromkeys(reasons) if reason}
+        parsed_specs = tuple(Spec.parse(spec) for spec in specs)
+        parsed_objectives = tuple(Metric(**metric) for metric in objectives)
+        if config["specs"] is not None:
+            config["specs"] = tuple(config["specs"])
+        return RunRecord(
+            config=RunConfig(**config),
+            space=space,
+            objectives=parsed_objectives,
+            specs=parsed_specs,
+            evaluation=assess(
+                designs.astype(np.int32),
+                Metrics(kinds, matrix.astype(np.float64), invalid),
+                parsed_objectives,
+                parsed_specs,
+            ),
+            rewards=np.array(rewards),
+            finished=bool(head[7]),
+            command=head[5],
+            info=json.loads(head[6]),
+        )
+
+    def records(self) -> list[RunRecord]:
+        """All runs that have evaluations, in order of entry."""
+        found = (self.read(key) for key in self.run_ids())
+        return [record for record in found if record is not None]
+
+    # -- the database --------------------------------------------------------------------------
+
+    def _one(self, statement: str, *values: Any) -> Any:
+        return self._connection.execute(statement, values).fetchone()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what SQLite says of a file into a sentence for its user."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise InputError(f"store {self.path}: {error} (locked, or not readable)") from error
+        except sqlite3.DatabaseError as error:
+            raise InputError(
+                f"{self.path} is not a store or is damaged ({error}): not touched"
+            ) from error

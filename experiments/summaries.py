@@ -1,0 +1,136 @@
+"""Plain-data summaries of runs and of what is registered: for tables and for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models
+from codesign_gym.envs import Evaluation, list_problems, make_problem
+from codesign_gym.experiments.record import RunRecord
+from codesign_gym.experiments.statistics import bootstrap_interval, iqm
+from codesign_gym.search import agent_class, list_agents
+from codesign_gym.search_spaces import SearchSpace, list_spaces, make_space
+from codesign_gym.search_spaces.errors import unknown_name
+
+Row = dict[str, Any]
+
+
+def design_rows(
+    space: SearchSpace, evaluation: Evaluation, rewards: NDArray[np.float64]
+) -> list[Row]:
+    """Every design with all that is known of it."""
+    decoded = space.decode(evaluation.designs)
+    return [
+        {
+            "design": design,
+            "choices": evaluation.designs[i].tolist(),
+            "metrics": {name: float(column[i]) for name, column in evaluation.metrics.items()},
+            "violations": evaluation.violations[i].tolist(),
+            "feasible": bool(evaluation.feasible[i]),
+            "reward": float(rewards[i]),
+        }
+        for i, design in enumerate(decoded)
+    ]
+
+
+def run_summary(record: RunRecord) -> Row:
+    """A run in short."""
+    rows = [record.best, *record.pareto.tolist()]
+    best, *front = design_rows(record.space, record.evaluation.take(np.array(rows)), record.rewards[rows])
+    return {
+        **record.config.to_dict(),
+        "evaluations": len(record.evaluation),
+        "finished": record.finished,
+        "feasible_share": float(record.evaluation.feasible.mean()),
+        "objectives": [metric.to_dict() for metric in record.objectives],
+        "specs": [str(spec) for spec in record.specs],
+        "best": best,
+        "pareto": front,
+        "command": record.command,
+        **record.info,
+    }
+
+
+def compare_rows(records: Sequence[RunRecord], seed: int = 0) -> list[Row]:
+    """One row per agent (and options), the best first: interquartile mean of the best rewards."""
+    groups: dict[str, list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault(label(record), []).append(record)
+    rows = []
+    for name, members in groups.items():
+        final = np.array([float(record.incumbent[-1]) for record in members])
+        low, high = bootstrap_interval(final[:, None], np.random.default_rng(seed))
+        rows.append(
+            {
+                "agent": name,
+                "seeds": len(members),
+                "budget": members[0].config.budget,
+                "best reward (IQM)": float(iqm(final)),
+                "95 % low": float(low[0]),
+                "95 % high": float(high[0]),
+                "feasible %": 100 * float(np.mean([r.evaluation.feasible.mean() for r in members])),
+                "Pareto": float(np.mean([len(r.pareto) for r in members])),
+            }
+        )
+    return sorted(rows, key=lambda row: -row["best reward (IQM)"])
+
+
+def label(record: RunRecord) -> str:
+    """Agent with the options that were set."""
+    options = ", ".join(f"{k}={v}" for k, v in record.config.options.items())
+    return record.config.agent + (f" ({options})" if options else "")
+
+
+def _first_line(item: object) -> str:
+    return (item.__doc__ or "").strip().splitlines()[0] if item.__doc__ else ""
+
+
+def _problem(name: str) -> Row:
+    problem = make_problem(name)
+    return {
+        "name": name,
+        "designs": problem.space.cardinality,
+        "objectives": [f"{m.direction} {m.name}" for m in problem.objectives],
+        "specs": [str(spec) for spec in problem.specs],
+        "description": problem.description,
+    }
+
+
+def _agent(name: str) -> Row:
+    kind = agent_class(name)
+    options = kind.Options()
+    return {"name": name, "options": [f"{k}={v}" for k, v in vars(options).items()],
+            "description": _first_line(kind)}  # fmt: skip
+
+
+def _space(name: str) -> Row:
+    space = make_space(name)
+    return {
+        "name": name,
+        "designs": space.cardinality,
+        "parameters": [f"{n}: {p.describe()}" for n, p in zip(space.names, space.parameters, strict=True)],
+    }
+
+
+def _cost_model(name: str) -> Row:
+    return {"name": name, "description": _first_line(COST_MODELS.get(name))}
+
+
+_KINDS: dict[str, tuple[Callable[[], list[str]], Callable[[str], Row]]] = {
+    "agents": (list_agents, _agent),
+    "cost-models": (list_cost_models, _cost_model),
+    "problems": (list_problems, _problem),
+    "spaces": (list_spaces, _space),
+}
+
+
+def catalogue(kind: str) -> list[Row]:
+    """Everything registered of a kind: agents, cost-models, problems, spaces."""
+    if kind not in _KINDS:
+        raise unknown_name("kind", kind, _KINDS)
+    names, describe = _KINDS[kind]
+    return [describe(name) for name in names()]

@@ -1,0 +1,9 @@
+"""The agents. Each module is light: what is heavy is imported by an agent that is used."""
+
+from codesign_gym.search.agents.nsga2 import Nsga2
+from codesign_gym.search.agents.optuna import OptunaAgent
+from codesign_gym.search.agents.ppo import Ppo
+from codesign_gym.search.agents.random import RandomAgent
+from codesign_gym.search.agents.regularized_evolution import RegularizedEvolution
+
+__all__ = ["Nsga2", "OptunaAgent", "Ppo", "RandomAgent", "RegularizedEvolution"]

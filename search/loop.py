@@ -1,0 +1,99 @@
+"""A whole search: an agent spends a budget on a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign_gym.envs import DesignProblem, Evaluation, Evaluator
+from codesign_gym.search.agent import Agent
+from codesign_gym.search.pareto import nondominated
+from codesign_gym.search_spaces import InputError
+from codesign_gym.search_spaces.parameters import Choice
+
+
+class Best(NamedTuple):
+    """The design with the highest reward.
+
+    Attributes:
+        design: Its values by parameter.
+        metrics: Its metrics by name.
+        reward: Its reward.
+        feasible: Whether it keeps every spec.
+    """
+
+    design: dict[str, Choice]
+    metrics: dict[str, float]
+    reward: float
+    feasible: bool
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        problem: The problem.
+        history: Every evaluation, in order.
+    """
+
+    problem: DesignProblem
+    history: Evaluation
+
+    @cached_property
+    def rewards(self) -> NDArray[np.float64]:
+        """The problem's reward of every evaluation, ``[n]``."""
+        return self.problem.reward(self.history)
+
+    @cached_property
+    def best(self) -> Best:
+        """The design with the highest reward, the first of equals."""
+        row = int(np.argmax(self.rewards))
+        return Best(
+            self.problem.space.decode(self.history.designs[[row]])[0],
+            {name: float(column[row]) for name, column in self.history.metrics.items()},
+            float(self.rewards[row]),
+            bool(self.history.feasible[row]),
+        )
+
+    @cached_property
+    def pareto(self) -> Evaluation:
+        """The feasible designs that no other dominates, by the first objective."""
+        return self.history.take(nondominated(self.history))
+
+
+def search(
+    problem: DesignProblem,
+    agent: Agent,
+    budget: int = 1000,
+    *,
+    recorded: Evaluation | None = None,
+    record: Callable[[Evaluation], None] = lambda evaluation: None,
+) -> SearchResult:
+    """Let ``agent`` spend ``budget`` evaluations on ``problem``.
+
+    Args:
+        problem: The problem.
+        agent: A fresh agent, made for this problem.
+        budget: Evaluations, at least 1.
+        recorded: Evaluations of an interrupted run of the same search, to continue from.
+        record: Called with each new batch, before the agent learns of it.
+    """
+    if agent.space != problem.space:
+        raise InputError(
+            f"the agent was made for the space {agent.space.name!r}, "
+            f"problem {problem.name!r} has {problem.space.name!r}"
+        )
+    evaluator = Evaluator(problem, budget, recorded, record)
+    agent.search(evaluator)
+    history = evaluator.history
+    if history is None or evaluator.remaining:
+        raise RuntimeError(
+            f"{type(agent).__name__}.search returned with {evaluator.remaining} evaluations left"
+        )
+    return SearchResult(problem, history)

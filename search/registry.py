@@ -1,0 +1,64 @@
+"""Agents by name, the package's own and others'."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from codesign_gym.envs import DesignProblem, ProblemStatement
+from codesign_gym.search.agent import Agent
+from codesign_gym.search.agents import Nsga2, OptunaAgent, Ppo, RandomAgent, RegularizedEvolution
+from codesign_gym.search.options import make_options
+from codesign_gym.search_spaces import InputError, Registry
+
+AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
+"""Registered agents: name -> class."""
+
+AGENTS.register("nsga2")(Nsga2)
+AGENTS.register("optuna")(OptunaAgent)
+AGENTS.register("ppo")(Ppo)
+AGENTS.register("random")(RandomAgent)
+AGENTS.register("regularized-evolution")(RegularizedEvolution)
+
+
+def agent_class(name: str) -> type[Agent]:
+    """The class called ``name``: a registered name, or ``module:Class`` of an importable module.
+
+    Raises:
+        InputError: There is no such agent, or it is not a subclass of `Agent`.
+    """
+    found: Any
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise InputError(f"agent {name!r}: no module named {error.name!r}") from None
+        except AttributeError:
+            raise InputError(f"agent {name!r}: module {module!r} has no {attribute!r}") from None
+    else:
+        found = AGENTS.get(name)
+    if not (isinstance(found, type) and issubclass(found, Agent)):
+        raise InputError(f"agent {name!r} must be a subclass of codesign_gym.Agent, got {found!r}")
+    return found
+
+
+def make_agent(
+    name: str, problem: DesignProblem | ProblemStatement, seed: int = 0, **options: Any
+) -> Agent:
+    """An agent for a problem.
+
+    Args:
+        name: Registered name, or ``module:Class``.
+        problem: The problem; the agent is shown its statement alone.
+        seed: Of the agent's random generator.
+        **options: Fields of the class's ``Options``; an unknown one raises `InputError`.
+    """
+    kind = agent_class(name)
+    statement = problem.statement if isinstance(problem, DesignProblem) else problem
+    return kind(statement, seed, make_options(name, kind.Options, options))
+
+
+def list_agents() -> list[str]:
+    """Names of all registered agents."""
+    return AGENTS.names()

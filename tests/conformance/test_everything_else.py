@@ -1,0 +1,55 @@
+"""Every registered space, cost model and problem passes its conformance suite."""
+
+from __future__ import annotations
+
+import pytest
+
+from codesign_gym.cost_models import NETWORKS, CostModel, SystolicModel, list_cost_models
+from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.envs import DesignProblem, list_problems, make_problem
+from codesign_gym.experiments.testing import (
+    CostModelConformance,
+    ProblemConformance,
+    SpaceConformance,
+    SyntheticModel,
+    synthetic_problems,
+)
+from codesign_gym.search_spaces import SearchSpace, list_spaces, make_space
+
+MODELS = {
+    "mnist1d-accuracy": AccuracyTable,
+    "systolic": lambda: SystolicModel("cell-network"),
+    **{f"systolic {name}": lambda name=name: SystolicModel(name) for name in NETWORKS},
+    **{
+        f"synthetic {kind}": lambda problem=problem: SyntheticModel(problem.space)
+        for kind, problem in synthetic_problems().items()
+    },
+}
+
+
+def test_every_registered_cost_model_is_covered() -> None:
+    assert set(list_cost_models()) <= set(MODELS)
+
+
+class TestSpaces(SpaceConformance):
+    @pytest.fixture(params=[*list_spaces(), *synthetic_problems(), "joint"])
+    def space(self, request: pytest.FixtureRequest) -> SearchSpace:
+        name = request.param
+        if name == "joint":
+            return make_space("cell-network") * make_space("systolic-accelerator")
+        synthetic = synthetic_problems()
+        return synthetic[name].space if name in synthetic else make_space(name)
+
+
+class TestCostModels(CostModelConformance):
+    @pytest.fixture(params=list(MODELS))
+    def model(self, request: pytest.FixtureRequest) -> CostModel:
+        made = MODELS[request.param]()
+        assert isinstance(made, CostModel)
+        return made
+
+
+class TestProblems(ProblemConformance):
+    @pytest.fixture(params=list_problems())
+    def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
+        return make_problem(request.param)
