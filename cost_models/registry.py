@@ -10,9 +10,7 @@ from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.search_spaces import Registry
 
-COST_MODELS: Registry[Callable[..., CostModel]] = Registry(
-    "cost model", "codesign_gym.cost_models"
-)
+COST_MODELS: Registry[Callable[..., CostModel]] = Registry("cost model", "codesign_gym.cost_models")
 """Registered cost models: name -> class or function that makes one."""
 
 COST_MODELS.register("mnist1d-accuracy")(AccuracyTable)

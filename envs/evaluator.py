@@ -18,7 +18,7 @@ from codesign_gym.envs.problem import DesignProblem, ProblemStatement
 from codesign_gym.search_spaces import Designs, InputError
 
 
-class BudgetExhausted(Exception):
+class BudgetExhausted(Exception):  # noqa: N818 - a fact, not a mistake
     """More evaluations were asked for than are left."""
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``codesign list | run | compare | report | evaluate | train-proxy | train-table``."""
+"""The command line, ``codesign``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
 from codesign_gym.experiments.store import Store
 from codesign_gym.experiments.summaries import catalogue, compare_rows, design_rows, run_summary
 from codesign_gym.search_spaces import InputError, SearchSpace
+from codesign_gym.search_spaces.errors import unknown_name
 
 app = typer.Typer(
     name="codesign",
@@ -39,7 +40,7 @@ Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to searc
 
 def main() -> None:
     """The entry point: modules in the current directory can be named as plug-ins."""
-    sys.path.insert(0, "")
+    sys.path.append("")  # last: nothing here may shadow an installed package
     app()
 
 
@@ -86,7 +87,9 @@ def run_(
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = values.get("options", {}) | _options(options or [])
     settings = make_config(values)
-    directory = out or Path("results") / f"{settings.problem}-{_slug(settings.agent)}-s{settings.seed}"
+    directory = (
+        out or Path("results") / f"{settings.problem}-{_slug(settings.agent)}-s{settings.seed}"
+    )
     started = time.perf_counter()
     record = _run_with_progress(settings, directory, quiet=as_json)
     summary = run_summary(record) | {
@@ -187,7 +190,9 @@ def evaluate(
         return
     for row in table:
         console.print_table([row["design"]])
-        console.print_table([row["metrics"] | {"feasible": row["feasible"], "reward": row["reward"]}])
+        console.print_table(
+            [row["metrics"] | {"feasible": row["feasible"], "reward": row["reward"]}]
+        )
 
 
 @app.command("train-proxy")
@@ -240,6 +245,41 @@ def train_table_(
     console.out.print(f"table: {out}", soft_wrap=True)
 
 
+@app.command()
+@console.plain_errors
+def check(
+    kind: Annotated[str, typer.Argument(help="agent, space, cost-model or problem.")],
+    name: Annotated[str, typer.Argument(help="Registered name; for agents also module:Class.")],
+) -> None:
+    """Run the conformance suite on something registered or of your own."""
+    from codesign_gym.experiments.testing import conformance
+
+    failed = 0
+    for test, problem in conformance(kind, name):
+        console.out.print(f"{'failed' if problem else 'passed'}  {test}", soft_wrap=True)
+        if problem:
+            console.err.print(problem, soft_wrap=True, markup=False)
+            failed += 1
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@console.plain_errors
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; all by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the speed of this installation on this machine."""
+    from codesign_gym.experiments.bench import BENCHES
+
+    for name in names or ():
+        if name not in BENCHES:
+            raise unknown_name("benchmark", name, BENCHES)
+    rows = [row for name in names or BENCHES for row in BENCHES[name]()]
+    console.print_json(rows) if as_json else console.print_table(rows)
+
+
 def _run_with_progress(config: RunConfig, directory: Path, quiet: bool) -> RunRecord:
     reward = make_problem(config.problem).reward
     title = f"{config.problem} {config.agent} s{config.seed}"
@@ -265,7 +305,9 @@ def _verify(record: RunRecord) -> list[dict[str, Any]]:
 def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
     top = record.rewards.argsort(kind="stable")[::-1]
     _, first = _distinct(record.evaluation.designs[top])
-    rows = design_rows(record.space, record.evaluation.take(top[first[:5]]), record.rewards[top[first[:5]]])
+    rows = design_rows(
+        record.space, record.evaluation.take(top[first[:5]]), record.rewards[top[first[:5]]]
+    )
     shown = [
         {
             **row["metrics"],

@@ -44,7 +44,7 @@ def read_config(path: Path) -> dict[str, Any]:
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
             kind = "a table" if expected is dict else f"a {getattr(expected, '__name__', expected)}"
             raise InputError(f"{where} must be {kind}, got {value!r}")
-        if key == "specs":
+        if isinstance(value, list):
             if not all(isinstance(spec, str) for spec in value):
                 raise InputError(f"{where} must be a list of strings, got {value!r}")
             data[key] = tuple(value)

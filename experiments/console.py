@@ -34,7 +34,7 @@ err = Console(stderr=True, highlight=False)
 
 
 def plain_errors(command: F) -> F:
-    """Decorator of a command: what the user did wrong is one sentence and status 2, Ctrl-C is 130."""
+    """Decorator of a command: a mistake of the user is one sentence and status 2, Ctrl-C 130."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -139,12 +139,11 @@ class Store:
         }
         texts = {name: json.dumps(value) for name, value in described.items()}
         with self._explained():
-            row = self._one(
-                "SELECT space, metrics, objectives, specs FROM runs WHERE id = ?", key
-            )
+            row = self._one("SELECT space, metrics, objectives, specs FROM runs WHERE id = ?", key)
             if row is None:
                 self._connection.execute(
-                    "INSERT INTO runs (id, config, space, metrics, objectives, specs, command, info)"
+                    "INSERT INTO runs"
+                    " (id, config, space, metrics, objectives, specs, command, info)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         key,

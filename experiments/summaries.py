@@ -40,7 +40,9 @@ def design_rows(
 def run_summary(record: RunRecord) -> Row:
     """A run in short."""
     rows = [record.best, *record.pareto.tolist()]
-    best, *front = design_rows(record.space, record.evaluation.take(np.array(rows)), record.rewards[rows])
+    best, *front = design_rows(
+        record.space, record.evaluation.take(np.array(rows)), record.rewards[rows]
+    )
     return {
         **record.config.to_dict(),
         "evaluations": len(record.evaluation),
@@ -112,7 +114,9 @@ def _space(name: str) -> Row:
     return {
         "name": name,
         "designs": space.cardinality,
-        "parameters": [f"{n}: {p.describe()}" for n, p in zip(space.names, space.parameters, strict=True)],
+        "parameters": [
+            f"{n}: {p.describe()}" for n, p in zip(space.names, space.parameters, strict=True)
+        ],
     }
 
 

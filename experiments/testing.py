@@ -12,17 +12,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
 
-from codesign_gym.cost_models import CostModel, Metric, Metrics
-from codesign_gym.envs import DesignProblem, Evaluation, Spec
+from codesign_gym.cost_models import CostModel, Metric, Metrics, make_cost_model
+from codesign_gym.envs import DesignProblem, Evaluation, Spec, make_problem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.search import Agent, SearchResult, agent_class, search
-from codesign_gym.search_spaces import Categorical, Condition, Designs, Ordinal, SearchSpace
+from codesign_gym.search_spaces import (
+    Categorical,
+    Condition,
+    Designs,
+    Ordinal,
+    SearchSpace,
+    make_space,
+)
+from codesign_gym.search_spaces.errors import unknown_name
 
 __all__ = [
     "AgentConformance",
@@ -30,6 +39,7 @@ __all__ = [
     "ProblemConformance",
     "SpaceConformance",
     "SyntheticModel",
+    "conformance",
     "synthetic_problem",
     "synthetic_problems",
 ]
@@ -267,10 +277,48 @@ class ProblemConformance:
             assert rewards[feasible].min() > rewards[~feasible].max()
 
 
+def conformance(kind: str, name: str) -> Iterator[tuple[str, str]]:
+    """Run a suite on something registered, without pytest.
+
+    Args:
+        kind: agent, space, cost-model or problem.
+        name: Its name.
+
+    Yields:
+        What each test says that it shows, and how it failed (empty if it passed).
+    """
+    suites: dict[str, tuple[type, Callable[[str], object]]] = {
+        "agent": (AgentConformance, _known_agent),
+        "space": (SpaceConformance, make_space),
+        "cost-model": (CostModelConformance, make_cost_model),
+        "problem": (ProblemConformance, make_problem),
+    }
+    if kind not in suites:
+        raise unknown_name("kind", kind, suites)
+    suite, make = suites[kind]
+    subject = make(name)
+    for test_name, test in vars(suite).items():
+        if test_name.startswith("test_"):
+            says = " ".join((test.__doc__ or test_name).split())
+            try:
+                test(suite(), subject)
+            except Exception as error:  # whatever a plug-in does wrong is what is asked for
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                detail = str(error) or where.line
+                yield says, f"{type(error).__name__}: {detail} ({where.filename}:{where.lineno})"
+            else:
+                yield says, ""
+
+
 def history_digest(agent: str, budget: int) -> str:
     """A fingerprint of a search, to compare across processes."""
     history = _search(agent, synthetic_problem("conditional"), budget, seed=5).history
     return hashlib.sha256(history.designs.tobytes()).hexdigest()
+
+
+def _known_agent(name: str) -> str:
+    agent_class(name)  # raises where there is none
+    return name
 
 
 def _make(agent: str | type[Agent], problem: DesignProblem, seed: int = 0) -> Agent:

@@ -57,9 +57,7 @@ def train_proxy(stores: list[Path], out: Path, seed: int = 0) -> ModelCard:
     test, train = order[: n // 5], order[n // 5 :]
     trial = ForestProxy.fit(space, designs[train], metrics.take(train), seed)
     predicted = trial.compute(designs[test])
-    scores = {
-        name: _scores(metrics[name][test], predicted[name]) for name in metrics
-    }
+    scores = {name: _scores(metrics[name][test], predicted[name]) for name in metrics}
     provenance: dict[str, Any] = {"problems": problems, "scores": scores}
     proxy = ForestProxy.fit(space, designs, metrics, seed, provenance=provenance)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -86,4 +86,4 @@ def tournament(
     """Winners of ``n`` tournaments among ``size`` random entrants: highest fitness, ``[n]``."""
     entrants = rng.integers(0, len(fitness), size=(n, size))
     winners = fitness[entrants].argmax(axis=1)
-    return entrants[np.arange(n), winners]
+    return np.asarray(entrants[np.arange(n), winners])

@@ -45,9 +45,9 @@ def make_options(owner: str, kind: type[O], given: Mapping[str, Any]) -> O:
 
 def _convert(what: str, hint: Any, value: Any) -> Any:
     choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if value is None or (isinstance(value, str) and value.lower() == "none"):
-        if type(None) in choices:
-            return None
+    nothing = value is None or (isinstance(value, str) and value.lower() == "none")
+    if nothing and type(None) in choices:
+        return None
     for kind in choices:
         if kind is not type(None):
             try:

@@ -1,8 +1,8 @@
 """Cell networks as torch modules, several seeds trained side by side as one grouped network.
 
 Every layer of a cell network is a grouped convolution with one group per seed, so that small
-networks fill the vector units: two seeds cost 1.2 times one. Seed ``s`` starts from the weights that
-it would have alone, and no operation crosses groups, so seeds stay independent.
+networks fill the vector units: two seeds cost 1.2 times one. Seed ``s`` starts from the weights
+that it would have alone, and no operation crosses groups, so seeds stay independent.
 """
 
 from __future__ import annotations
@@ -120,7 +120,10 @@ def to_fp16(x: Tensor, largest: Tensor) -> Tensor:
 
 @torch.no_grad()
 def reduced_precision(
-    network: CellNetwork, calibration: Tensor, x: Tensor, rounding: Callable[[Tensor, Tensor], Tensor]
+    network: CellNetwork,
+    calibration: Tensor,
+    x: Tensor,
+    rounding: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
     """Class scores with the operands of every convolution rounded; ``network`` is left as it was.
 

@@ -45,6 +45,10 @@ class Recipe:
     weight_decay: float = 1e-2
 
 
+RECIPE = Recipe()
+"""The recipe of the embedded table."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """What one network reached, ``s`` seeds, ``e`` epochs; counts out of `TEST_SIZE`.
@@ -73,9 +77,7 @@ def mnist1d() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return as_x[0], as_y[0], as_x[1], as_y[1]
 
 
-def train(
-    network: Mapping[str, object], seeds: Sequence[int], recipe: Recipe = Recipe()
-) -> Trained:
+def train(network: Mapping[str, object], seeds: Sequence[int], recipe: Recipe = RECIPE) -> Trained:
     """Train one cell network from scratch, all seeds side by side.
 
     Args:
@@ -109,7 +111,7 @@ def train(
             # The sum over seeds of each seed's mean loss: gradients as if each trained alone.
             loss = functional.cross_entropy(model(x[rows]).flatten(0, 1), y[rows].flatten())
             optimizer.zero_grad()
-            (loss * len(seeds)).backward()
+            torch.autograd.backward(loss * len(seeds))
             optimizer.step()
             schedule.step()
         model.eval()

@@ -45,10 +45,10 @@ def load_table(path: Path) -> AccuracyRecords:
     """The table in ``path``; one of another version of the space raises `InputError`."""
     with np.load(path, allow_pickle=False) as file:
         provenance = json.loads(str(file["provenance"]))
-        columns = [file[key] for key in ("correct", "correct_fp16", "correct_int8")]
+        correct, fp16, int8 = (file[key] for key in ("correct", "correct_fp16", "correct_int8"))
     if provenance["space"] != cell_network().digest:
         raise InputError(f"{path} was made for another version of the space 'cell-network'")
-    return AccuracyRecords(*columns, provenance)
+    return AccuracyRecords(correct, fp16, int8, provenance)
 
 
 @cache

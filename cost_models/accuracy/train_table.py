@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from codesign_gym.cost_models.accuracy.mnist1d_training import Recipe, train
+from codesign_gym.cost_models.accuracy.mnist1d_training import RECIPE, Recipe, train
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.networks.cell import cell_network
 
@@ -24,7 +25,7 @@ def train_table(
     journal: Path,
     networks: Iterable[int] | None = None,
     seeds: Sequence[int] = (0, 1),
-    recipe: Recipe = Recipe(),
+    recipe: Recipe = RECIPE,
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -102,12 +103,13 @@ def compile_table(journal: Path, table: Path, command: str) -> None:
         "versions": {p: version(p) for p in ("torch", "numpy", "mnist1d")},
         "machine": platform.machine(),
     }
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         key: np.array([row[key] for row in rows], dtype=np.uint16)
         for key in ("correct", "correct_fp16", "correct_int8")
     }
     temporary = table.with_suffix(".tmp.npz")
-    np.savez_compressed(temporary, provenance=np.array(json.dumps(provenance)), **columns)
+    columns["provenance"] = np.array(json.dumps(provenance))
+    np.savez_compressed(temporary, allow_pickle=False, **columns)
     temporary.replace(table)
 
 

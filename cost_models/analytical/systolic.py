@@ -42,103 +42,32 @@ control and wires are left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from codesign_gym.cost_models.analytical.systolic_arrays import SystolicArrays
 from codesign_gym.cost_models.analytical.technology import (
     ACCUMULATOR_BYTES,
     TECHNOLOGY_45NM,
-    WORD_BYTES,
     FloatArray,
     Technology,
 )
 from codesign_gym.cost_models.workloads.layers import IntArray, Layers
 from codesign_gym.cost_models.workloads.networks import Workloads
-from codesign_gym.search_spaces.errors import InputError
+from codesign_gym.search_spaces.errors import InputError, unknown_name
+from codesign_gym.search_spaces.hardware.systolic import DATAFLOWS
 
-DATAFLOWS = ("os", "ws", "is")
-"""Names of the dataflow codes 0, 1, 2: output, weight and input stationary."""
-
-_ALLOWED: dict[str, tuple[float, float, str]] = {
-    "rows": (1, 4096, "an integer in [1, 4096]"),
-    "cols": (1, 4096, "an integer in [1, 4096]"),
-    "dataflow": (0, 2, f"0, 1 or 2, an index into {DATAFLOWS}"),
-    "word_bytes": (1, 4, f"one of {WORD_BYTES}"),
-    "ifmap_kb": (0.5, 65536, "in [0.5, 65536]"),
-    "filter_kb": (0.5, 65536, "in [0.5, 65536]"),
-    "ofmap_kb": (0.5, 65536, "in [0.5, 65536]"),
-    "dram_gbps": (0.01, 65536, "in [0.01, 65536]"),
-}
-_INTEGERS = 4  # the first four fields; the others are real numbers
-_LOWEST = np.array([[low] for low, _, _ in _ALLOWED.values()])
-_HIGHEST = np.array([[high] for _, high, _ in _ALLOWED.values()])
-
-
-@dataclass(frozen=True, eq=False)
-class SystolicArrays:
-    """Accelerators as a struct of arrays `[a]`; scalars are broadcast, values are checked.
-
-    Attributes:
-        rows: Rows of PEs, int64 in [1, 4096].
-        cols: Columns of PEs, int64 in [1, 4096].
-        dataflow: Index into `DATAFLOWS`, kept as int8.
-        ifmap_kb: Capacity of the input SRAM in KiB, float64 in [0.5, 65536], both halves.
-        filter_kb: Capacity of the filter SRAM.
-        ofmap_kb: Capacity of the output SRAM.
-        dram_gbps: DRAM bandwidth in GB/s, float64 in [0.01, 65536].
-        word_bytes: Width of a word, int64: 1 (int8), 2 (fp16) or 4 (fp32).
-    """
-
-    rows: IntArray
-    cols: IntArray
-    dataflow: NDArray[np.integer[Any]]
-    ifmap_kb: FloatArray
-    filter_kb: FloatArray
-    ofmap_kb: FloatArray
-    dram_gbps: FloatArray
-    word_bytes: IntArray
-
-    def __post_init__(self) -> None:
-        given = [np.asarray(getattr(self, field)) for field in _ALLOWED]
-        size = max((values.size for values in given if values.ndim), default=1)
-        for field, values in zip(_ALLOWED, given, strict=True):
-            if values.shape not in ((), (size,)):
-                raise InputError(
-                    f"SystolicArrays.{field} must be a scalar or have shape ({size},); "
-                    f"got {values.shape}"
-                )
-        # One comparison for all fields: a single accelerator is evaluated as often as a million.
-        matrix = np.empty((len(given), size))
-        for row, values in zip(matrix, given, strict=True):
-            row[:] = values
-        bad = ~((matrix >= _LOWEST) & (matrix <= _HIGHEST))
-        bad[:_INTEGERS] |= matrix[:_INTEGERS] % 1 != 0
-        bad[3] |= matrix[3] == 3  # between the word widths 2 and 4
-        if bad.any():
-            column, row_index = np.argwhere(bad)[0]
-            field = tuple(_ALLOWED)[column]
-            raise InputError(
-                f"SystolicArrays.{field}[{row_index}] must be {_ALLOWED[field][2]}; "
-                f"got {matrix[column, row_index]:g}"
-            )
-        matrix.flags.writeable = False
-        integers = matrix[:_INTEGERS].astype(np.int64)
-        integers.flags.writeable = False
-        codes = integers[2].astype(np.int8)
-        columns = (integers[0], integers[1], codes, integers[3], *matrix[_INTEGERS:])
-        for field, column in zip(_ALLOWED, columns, strict=True):
-            object.__setattr__(self, field, column)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def pes(self) -> IntArray:
-        """Processing elements `[a]`."""
-        return self.rows * self.cols
+__all__ = [
+    "DATAFLOWS",
+    "SystolicArrays",
+    "area_mm2",
+    "evaluate",
+    "layer_table",
+    "network_totals",
+]
 
 
 def layer_table(
@@ -163,7 +92,8 @@ def layer_table(
         technology: Clock and energies.
         compat: `"scalesim"` gives these columns as SCALE-Sim 3.0 reports them, defects included,
             and leaves every other column as it is:
-            compute_cycles, of one group, is the index of the last cycle: one less than the count;
+            cycles and compute_cycles, of one group and without stalls, are the index of the last
+            cycle: one less than the count; stall_cycles is 0 and latency_ms follows;
             ifmap_sram_reads, filter_sram_reads, ofmap_sram_writes are those of one group, and
             output stationary writes `rows + cols` too many per fold;
             compute_util_pct takes a weight or input stationary fold for `cols - 1` cycles longer
@@ -196,6 +126,7 @@ def layer_table(
     table["overall_util_pct"] = 100 * table["macs"] / (pes * table["cycles"])
     if compat == "scalesim":
         table |= _as_scalesim(table, groups, arrays)
+        table["latency_ms"] = table["cycles"] / (technology.clock_ghz * 1e6)
     return table
 
 
@@ -219,13 +150,66 @@ def _as_scalesim(
     # yet to be skewed by its `cols` columns.
     skewed_again = np.where(output_stationary, 0, cols - 1)
     return {
+        "cycles": last_cycle,
         "compute_cycles": last_cycle,
+        "stall_cycles": np.zeros_like(last_cycle),
         "ifmap_sram_reads": table["ifmap_sram_reads"] // groups,
         "filter_sram_reads": table["filter_sram_reads"] // groups,
         "ofmap_sram_writes": table["ofmap_sram_writes"] // groups + extra_writes,
         "compute_util_pct": 100 * macs / (pes * folds * (table["cycles_per_fold"] + skewed_again)),
         "overall_util_pct": 100 * macs / (pes * last_cycle),
     }
+
+
+def evaluate(
+    layers: Layers,
+    *,
+    rows: ArrayLike,
+    cols: ArrayLike,
+    dataflow: str | Sequence[str],
+    ifmap_kb: ArrayLike = 256.0,
+    filter_kb: ArrayLike = 256.0,
+    ofmap_kb: ArrayLike = 256.0,
+    dram_gbps: ArrayLike = 16.0,
+    word_bytes: ArrayLike = 1,
+    compat: Literal["scalesim"] | None = None,
+) -> dict[str, NDArray[np.int64] | FloatArray]:
+    """`layer_table` for accelerators given by their figures; scalars are for all of them.
+
+    Args:
+        layers: The layers `[l]`.
+        rows: Rows of PEs.
+        cols: Columns of PEs.
+        dataflow: Names out of `DATAFLOWS`.
+        ifmap_kb: Capacity of the input SRAM in KiB.
+        filter_kb: Capacity of the filter SRAM.
+        ofmap_kb: Capacity of the output SRAM.
+        dram_gbps: DRAM bandwidth in GB/s.
+        word_bytes: Width of a word: 1, 2 or 4.
+        compat: As for `layer_table`.
+
+    Example:
+        >>> from codesign_gym.cost_models.workloads.networks import network
+        >>> table = evaluate(network("alexnet"), rows=[8, 16], cols=8, dataflow="ws")
+        >>> table["mapping_eff_pct"].shape
+        (2, 8)
+    """
+    names = [dataflow] if isinstance(dataflow, str) else list(dataflow)
+    for name in names:
+        if name not in DATAFLOWS:
+            raise unknown_name("dataflow", name, DATAFLOWS)
+    codes = np.array([DATAFLOWS.index(name) for name in names])
+    arrays = SystolicArrays(
+        rows=np.asarray(rows),
+        cols=np.asarray(cols),
+        dataflow=codes[0] if isinstance(dataflow, str) else codes,
+        ifmap_kb=np.asarray(ifmap_kb),
+        filter_kb=np.asarray(filter_kb),
+        ofmap_kb=np.asarray(ofmap_kb),
+        dram_gbps=np.asarray(dram_gbps),
+        word_bytes=np.asarray(word_bytes),
+    )
+    return layer_table(layers, arrays, compat=compat)
 
 
 def network_totals(

@@ -109,7 +109,7 @@ class ForestProxy(CostModel):
                 f"a proxy needs at least {FEWEST_ROWS} fully measured designs, got {usable.sum()}"
             )
         values = metrics.values_matrix[usable]
-        logs = (values > 0).all(axis=0)
+        logs = np.asarray((values > 0).all(axis=0))
         targets = np.where(logs, np.log(np.where(logs, values, 1.0)), values)
         # One split serves all metrics, so they are brought to one scale first.
         center, spread = targets.mean(axis=0), targets.std(axis=0)

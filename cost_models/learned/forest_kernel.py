@@ -30,10 +30,8 @@ def predict(
         for i in range(n):
             node = root
             while feature[node] >= 0:
-                if features[i, feature[node]] <= threshold[node]:
-                    node = left[node]
-                else:
-                    node = right[node]
+                below = features[i, feature[node]] <= threshold[node]
+                node = left[node] if below else right[node]
             for j in range(k):
                 leaf = np.float64(value[node, j])
                 mean[i, j] += leaf

@@ -9,13 +9,14 @@ Letters: `l` layers, `w` networks, `z` (network, distinct layer) pairs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from codesign_gym.search_spaces.errors import InputError
+from codesign_gym.search_spaces.errors import InputError, unknown_name
 
 IntArray = NDArray[np.int64]
 
@@ -201,6 +202,41 @@ class Layers:
     def to_columns(self) -> dict[str, IntArray]:
         """The integer fields by name, each `[l]`."""
         return {field: getattr(self, field) for field in _FIELDS}
+
+    @classmethod
+    def from_table(cls, columns: Mapping[str, ArrayLike]) -> Layers:
+        """Layers out of named columns `[l]`, as a CSV file or a DataFrame has them.
+
+        Names may be upper case. `h`, `w`, `r`, `s`, `c`, `k` describe a convolution; `stride` and
+        `pad` stand for both directions (or `stride_h`, `stride_w`, `pad_h`, `pad_w`); `n`,
+        `groups`, `repeat` and the strides are 1 and the pads 0 where absent. `name` is optional.
+
+        Raises:
+            InputError: A column is unknown, missing, or of another length.
+
+        Example:
+            >>> Layers.from_table({"H": [8, 4], "W": [8, 4], "R": [3, 1], "S": [3, 1],
+            ...                    "C": [3, 8], "K": [8, 8], "pad": [1, 0]}).macs.tolist()
+            [13824, 1024]
+        """
+        given = {str(name).lower(): np.asarray(column) for name, column in columns.items()}
+        names = given.pop("name", None)
+        for both in ("stride", "pad"):
+            if both in given:
+                column = given.pop(both)
+                given = {f"{both}_h": column, f"{both}_w": column} | given
+        for column_name in given:
+            if column_name not in _FIELDS:
+                raise unknown_name("layer column", column_name, ("name", "stride", "pad", *_FIELDS))
+        missing = [f for f in ("k", "c", "r", "s", "h", "w") if f not in given]
+        if missing:
+            raise InputError(
+                f"a layer table needs the columns {', '.join(missing)}, which it lacks"
+            )
+        length = len(given["k"])
+        default = {field: np.full(length, field not in _PADS, dtype=np.int64) for field in _FIELDS}
+        labels = [f"layer{i}" for i in range(length)] if names is None else names
+        return cls(name=tuple(map(str, labels)), **(default | given))
 
     @staticmethod
     def concat(*tables: Layers) -> Layers:

@@ -75,9 +75,9 @@ def figure(traces: list[Any], height: int = 420, **layout: Any) -> go.Figure:
         "legend": {
             "orientation": "h",
             "x": 0,
-            "y": 1.02,
+            "yref": "container",
+            "y": 0,
             "yanchor": "bottom",
-            "title": {"text": ""},
         },
         "hoverlabel": {
             "bgcolor": "#1f2328",

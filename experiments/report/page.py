@@ -23,7 +23,7 @@ from codesign_gym.experiments.report.parameters import (
     parallel_coordinates,
 )
 from codesign_gym.experiments.report.study import Study
-from codesign_gym.experiments.report.text import metric_name, plural, tag
+from codesign_gym.experiments.report.text import metric_name, plural, scrolling, tag
 
 
 def write_report(records: Sequence[RunRecord], path: Path, title: str = "") -> None:
@@ -86,7 +86,7 @@ def _sections(study: Study) -> list[tuple[str, str, str, str]]:
     drawn = _figure(curves.draw(study, rewards, "best reward"), "Best reward against evaluations")
     convergence = drawn if found else none
     if len(study.runs) > 1:
-        convergence += summary.agents(study, volumes)
+        convergence += tables.agents(study, volumes)
     out = [
         (
             "convergence",
@@ -101,10 +101,10 @@ def _sections(study: Study) -> list[tuple[str, str, str, str]]:
         out.append(
             ("hypervolume", "Hypervolume", _volume_lead(study) + band, drawn if found else none)
         )
-    shown = min(len(study.ranked), curves_best := BEST)
-    wide = 92 * (len(study.space) + len(study.objectives) + 1) + 110
+    shown = min(len(study.ranked), BEST)
+    wide = 80 * (len(study.space) + len(study.objectives) + 1) + 60
     parallel = _figure(parallel_coordinates(study), "Choices of the best designs", wide)
-    which = "All" if shown < curves_best else "The best"
+    which = "All" if shown < BEST else "The best"
     out += [
         (
             "parallel",
@@ -129,7 +129,7 @@ def _front_lead(study: Study) -> str:
     """What the front's figure shows and leaves out."""
     text = "Every different design evaluated, thinned where there are thousands. "
     if len(study.objectives) > 1:
-        text += "The line joins the designs that no feasible one beats in every objective. "
+        text += "The line joins the designs that no feasible one dominates. "
     names = [metric_name(m) for m, log in zip(study.objectives, study.log, strict=True) if log]
     if names:
         text += escape(f"Logarithmic: {' and '.join(names)}. ")
@@ -138,7 +138,7 @@ def _front_lead(study: Study) -> str:
 
 def _fronts(study: Study) -> str:
     pairs = front_figures(study)
-    drawn = "".join(_figure(f, "Designs by objective") for f in pairs)
+    drawn = "".join(_figure(f, f"Designs: {what}") for what, f in pairs)
     return tag("div", drawn, class_="pairs" if len(pairs) > 1 else "")
 
 
@@ -155,8 +155,8 @@ def _importance(study: Study) -> tuple[str, str]:
     what = "feasible designs" if feasible else "designs, infeasible ones among them,"
     lead = (
         f"Share of each objective's variance (of its logarithm where it is positive) that the "
-        f"choice of one parameter explains by itself (η²), over {len(rows):,} different {what} that "
-        "the agents chose. Searching favours some regions, so this is biased by the search: read "
+        f"choice of one parameter explains by itself (η²), over {len(rows):,} different {what} "
+        "that the agents chose. Searching favours some regions, so this is biased by the search: read "
         "it as a hint, not as a sensitivity analysis. Grey marks: what chance alone would give."
     )
     if len(rows) < 3:
@@ -178,18 +178,14 @@ def _provenance(study: Study) -> tuple[str, str]:
 
 def _section(anchor: str, heading: str, lead: str, content: str) -> str:
     head = tag("h2", escape(heading), id=f"{anchor}-title") + tag("p", lead, class_="lead")
-    return (
-        f'<section id="{anchor}" aria-labelledby="{anchor}-title">\n{head}\n{content}\n</section>'
-    )
+    return tag("section", f"\n{head}\n{content}\n", id=anchor, aria_labelledby=f"{anchor}-title")
 
 
 def _figure(figure: go.Figure, label: str, width: int = 0) -> str:
     """A figure's place and its data; the page's script draws it."""
     height = int(figure.layout.height)
     style = f"height:{height}px" + (f";min-width:{width}px" if width else "")
-    place = f'<div class="plot" role="img" aria-label="{escape(label)}" style="{style}"></div>'
+    place = tag("div", "", class_="plot", role="img", aria_label=label, style=style)
     data = figure.to_json().replace("<", "\\u003c")
     script = f'<script type="application/json" class="figure">{data}</script>'
-    if width:
-        place = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">{place}</div>'
-    return f"<figure>{place}{script}</figure>"
+    return tag("figure", (scrolling(place, label) if width else place) + script)

@@ -16,7 +16,7 @@ from codesign_gym.experiments.report.figures import (
     plain,
 )
 from codesign_gym.experiments.report.study import FloatArray, Rows, Study, wide
-from codesign_gym.experiments.report.text import number, unit
+from codesign_gym.experiments.report.text import metric_name, number, unit
 from codesign_gym.search_spaces import Designs, SearchSpace
 
 BEST = 200
@@ -53,11 +53,9 @@ def parallel_coordinates(study: Study) -> go.Figure:
         "colorscale": _SCALE,
         "cmin": low if high > low else low - 1,
         "cmax": high,
-        "showscale": True,
-        "colorbar": {"title": {"text": "reward"}, "thickness": 10, "outlinewidth": 0, "x": 1.02},
     }
     trace = go.Parcoords(dimensions=dimensions, line=line, labelside="top")
-    return figure([trace], height=460, margin={"l": 56, "r": 72, "t": 76, "b": 24})
+    return figure([trace], height=460, margin={"l": 56, "r": 40, "t": 76, "b": 24})
 
 
 def _number_axis(label: str, values: FloatArray, log: bool | None = None) -> dict[str, Any]:
@@ -125,7 +123,8 @@ def importance(study: Study) -> go.Figure:
             x=100 * share[order],
             y=names,
             orientation="h",
-            name=metric_title(metric).rsplit(" (", 1)[0],
+            name=plain(metric_name(metric)),
+            legendrank=j + 1,
             marker={"color": colour(j), "line": {"width": 0}},
             hovertemplate="%{x:.1f} %",
         )
@@ -138,7 +137,7 @@ def importance(study: Study) -> go.Figure:
             x=100 * chance,
             y=names,
             mode="markers",
-            name="expected of chance",
+            name="expected by chance",
             marker={"symbol": "line-ns-open", "size": 14, "color": GREY, "line": {"width": 2}},
             hovertemplate="%{x:.1f} % by chance",
         )
@@ -149,13 +148,6 @@ def importance(study: Study) -> go.Figure:
         height=max(260, 110 + len(names) * (14 + 13 * len(shares))),
         barmode="group",
         bargap=0.35,
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "traceorder": "reversed",
-        },
         xaxis=across,
         yaxis=axis("", type="category", showgrid=False, tickformat="", nticks=len(names) + 1),
         hovermode="y unified",

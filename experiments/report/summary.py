@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
-import numpy as np
-
-from codesign_gym.experiments.report.curves import BAND_SEEDS, Steps
-from codesign_gym.experiments.report.study import FloatArray, Study
+from codesign_gym.experiments.report.study import Study
 from codesign_gym.experiments.report.text import (
     amount,
+    bound,
     kept,
     margin,
     metric_name,
     number,
     plural,
     share,
-    table,
     tag,
 )
-from codesign_gym.experiments.statistics import bootstrap_interval, iqm
 
 
 def sentence(study: Study) -> str:
@@ -36,11 +31,7 @@ def sentence(study: Study) -> str:
     text += f" for the {' and the '.join(goals)}"
     if study.specs:
         metrics = {m.name: m for m in study.metrics}
-        signs = {"<=": "≤", ">=": "≥"}
-        bounds = [
-            f"{metric_name(metrics[s.metric])} {signs[s.sense]} {amount(s.bound, metrics[s.metric].unit)}"
-            for s in study.specs
-        ]
+        bounds = [bound(spec, metrics[spec.metric]) for spec in study.specs]
         text += f" with {' and '.join(bounds)}"
     return escape(f"{text}, among {_size(study.space.cardinality)} designs.")
 
@@ -72,8 +63,13 @@ def _broken(study: Study) -> str:
     row = int(study.ranked[0])
     if not study.evaluation.metrics.valid[row]:
         return escape(f"a rule of the cost model: {study.evaluation.metrics.reason(row)}")
+    metrics = {m.name: m for m in study.metrics}
     missed = zip(study.specs, study.evaluation.violations[row].tolist(), strict=True)
-    return escape(" and ".join(f"{spec} by {share(v, 1)}" for spec, v in missed if v > 0))
+    return escape(
+        " and ".join(
+            f"{bound(spec, metrics[spec.metric])} by {share(v, 1)}" for spec, v in missed if v > 0
+        )
+    )
 
 
 def cards(study: Study) -> str:
@@ -83,6 +79,7 @@ def cards(study: Study) -> str:
     agent, seed = study.agents[study.agent_of[r]], study.runs[r].config.seed
     metrics = {m.name: m for m in study.metrics}
     items = [
+        _runs_card(study),
         ("evaluations", f"{n:,}", f"{len(study.distinct):,} different designs"),
         ("feasible", share(good, n), f"{good:,} evaluations"),
         (
@@ -119,6 +116,19 @@ def cards(study: Study) -> str:
     )
 
 
+def _runs_card(study: Study) -> tuple[str, str, str]:
+    runs = (*study.runs, *study.empty)
+    budgets = sorted({run.config.budget for run in runs})
+    each = "budget " + (
+        f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
+    )
+    done = len(runs) - len(study.unfinished)
+    if len(runs) == 1:
+        return "run", "finished" if done else "unfinished", each
+    state = "all finished" if done == len(runs) else f"{done:,} finished"
+    return "runs", f"{len(runs):,}", f"{plural(len(study.agents), 'agent')}, {each} each, {state}"
+
+
 def _extreme(study: Study, j: int) -> str:
     """The best value of an objective among feasible designs."""
     values = study.evaluation.objectives[study.feasible, j]
@@ -133,57 +143,14 @@ def _extreme(study: Study, j: int) -> str:
 def failures(study: Study) -> str:
     """Why evaluations are infeasible, a sentence; empty where none is."""
     n, parts = len(study.evaluation), []
+    metrics = {m.name: m for m in study.metrics}
     for j, spec in enumerate(study.specs):
         broken = int((study.evaluation.violations[study.evaluation.metrics.valid, j] > 0).sum())
         if broken:
-            parts.append(f"{share(broken, n)} of the evaluations break {spec}")
+            parts.append(
+                f"{share(broken, n)} of the evaluations break {bound(spec, metrics[spec.metric])}"
+            )
     for reason, mask in study.evaluation.metrics.invalid.items():
         if mask.any():
             parts.append(f"{share(int(mask.sum()), n)} are invalid ({reason})")
     return escape("; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + ".") if parts else ""
-
-
-def agents(study: Study, volumes: Sequence[Steps]) -> str:
-    """The agents against each other at the end of their runs, a table."""
-    m = len(study.objectives) > 1
-    head = ["agent", "seeds", "evaluations", "feasible", "first feasible", "best reward"]
-    body = []
-    for agent, name in enumerate(study.agents):
-        runs = [study.runs[r] for r in study.runs_of(agent)]
-        n = sum(len(run.evaluation) for run in runs)
-        firsts = [
-            int(np.argmax(f)) + 1 if (f := run.evaluation.feasible).any() else 0 for run in runs
-        ]
-        failed = firsts.count(0)
-        median = (
-            number(float(np.median([f for f in firsts if f]))) if failed < len(runs) else "none"
-        )
-        best = [run.rewards[run.evaluation.feasible].max(initial=-np.inf) for run in runs]
-        row = [
-            name,
-            f"{len(runs)}",
-            f"{n:,}",
-            share(sum(int(r.evaluation.feasible.sum()) for r in runs), n),
-        ]
-        row.append(
-            f"{median} (no: {plural(failed, 'seed')})" if failed and failed < len(runs) else median
-        )
-        row.append(_summary(np.array(best)))
-        if m:
-            row.append(_summary(np.array([volumes[r].y[-1] for r in study.runs_of(agent)])))
-        body.append(row)
-    caption = (
-        "Interquartile mean over the seeds, with a 95 % bootstrap interval from three seeds on; "
-        "first feasible: median number of evaluations."
-    )
-    return table(caption, head + ["hypervolume"] * m, body)
-
-
-def _summary(values: FloatArray) -> str:
-    if not np.isfinite(values).all():
-        return "a seed found none" if len(values) > 1 else "none found"
-    mean = number(float(iqm(values)))
-    if len(values) < BAND_SEEDS:
-        return mean
-    low, high = bootstrap_interval(values[:, None], np.random.default_rng(0))
-    return f"{mean} [{number(low[0])}, {number(high[0])}]"

@@ -7,19 +7,71 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from codesign_gym.experiments.report.study import Study
+import numpy as np
+
+from codesign_gym.experiments.report.curves import BAND_SEEDS, Steps
+from codesign_gym.experiments.report.study import FloatArray, Study
 from codesign_gym.experiments.report.text import (
     kept,
     margin,
     metric_name,
     number,
+    plural,
     scrolling,
+    share,
     table,
     tag,
     with_unit,
 )
+from codesign_gym.experiments.statistics import bootstrap_interval, iqm
 
 TOP = 10
+
+
+def agents(study: Study, volumes: Sequence[Steps]) -> str:
+    """The agents against each other at the end of their runs, a table."""
+    m = len(study.objectives) > 1
+    head = ["agent", "seeds", "evaluations", "feasible", "first feasible", "best reward"]
+    body = []
+    for agent, name in enumerate(study.agents):
+        runs = [study.runs[r] for r in study.runs_of(agent)]
+        n = sum(len(run.evaluation) for run in runs)
+        firsts = [
+            int(np.argmax(f)) + 1 if (f := run.evaluation.feasible).any() else 0 for run in runs
+        ]
+        failed = firsts.count(0)
+        median = (
+            number(float(np.median([f for f in firsts if f]))) if failed < len(runs) else "none"
+        )
+        best = [run.rewards[run.evaluation.feasible].max(initial=-np.inf) for run in runs]
+        row = [
+            name,
+            f"{len(runs)}",
+            f"{n:,}",
+            share(sum(int(r.evaluation.feasible.sum()) for r in runs), n),
+        ]
+        row.append(
+            f"{median} (no: {plural(failed, 'seed')})" if failed and failed < len(runs) else median
+        )
+        row.append(_summary(np.array(best)))
+        if m:
+            row.append(_summary(np.array([volumes[r].y[-1] for r in study.runs_of(agent)])))
+        body.append(row)
+    caption = (
+        "Interquartile mean over the seeds, with a 95 % bootstrap interval from three seeds on; "
+        "first feasible: median number of evaluations."
+    )
+    return table(caption, head + ["hypervolume"] * m, body)
+
+
+def _summary(values: FloatArray) -> str:
+    if not np.isfinite(values).all():
+        return "a seed found none" if len(values) > 1 else "none found"
+    mean = number(float(iqm(values)))
+    if len(values) < BAND_SEEDS:
+        return mean
+    low, high = bootstrap_interval(values[:, None], np.random.default_rng(0))
+    return f"{mean} [{number(low[0])}, {number(high[0])}]"
 
 
 def best_designs(study: Study) -> str:

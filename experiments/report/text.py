@@ -48,7 +48,7 @@ def share(part: float, whole: float) -> str:
         return "< 0.1 %"
     if 99.9 < percent < 100:
         return "> 99.9 %"
-    return f"{percent:.3g} %"
+    return f"{number(percent, 3)} %"
 
 
 def plural(n: int, one: str, many: str = "") -> str:
@@ -87,6 +87,13 @@ def amount(value: float, of: str) -> str:
     return f"{text} {unit(of)}" if of and math.isfinite(value) else text
 
 
+def bound(spec: Spec, metric: Metric) -> str:
+    """A spec as it is printed, in one line."""
+    sign = {"<=": "≤", ">=": "≥"}[spec.sense]
+    text = f"{metric_name(metric)} {sign} {amount(spec.bound, metric.unit)}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def margin(spec: Spec, metric: Metric, value: float) -> str:
     """A value against the bound of its spec.
 
@@ -95,12 +102,8 @@ def margin(spec: Spec, metric: Metric, value: float) -> str:
     >>> margin(Spec("acc_pct", ">=", 90.0), Metric("acc_pct", "%", "max"), 93.2)
     '93.20, at least 90 %'
     """
-    bound = amount(spec.bound, metric.unit)
-    return (
-        f"{number(value)} of {bound}"
-        if spec.sense == "<="
-        else f"{number(value)}, at least {bound}"
-    )
+    limit = amount(spec.bound, metric.unit)
+    return f"{number(value)}{' of' if spec.sense == '<=' else ', at least'} {limit}"
 
 
 def kept(spec: Spec, value: float) -> bool:
@@ -114,7 +117,11 @@ def tag(name: str, content: str, **attributes: str) -> str:
     >>> tag("td", "1", class_="num")
     '<td class="num">1</td>'
     """
-    pairs = [f' {key.rstrip("_")}="{escape(value)}"' for key, value in attributes.items() if value]
+    pairs = [
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+        if value
+    ]
     return f"<{name}{''.join(pairs)}>{content}</{name}>"
 
 
@@ -124,7 +131,11 @@ def table(
     """A table of plain text; the first cell of each row is its header."""
     top = "".join(tag("th", escape(cell), scope="col") for cell in head)
     rows = "".join(
-        tag("tr", tag("th", escape(row[0]), scope="row") + "".join(map(_cell, row[1:])))
+        tag(
+            "tr",
+            tag("th", escape(row[0]), scope="row")
+            + "".join(tag("td", escape(cell)) for cell in row[1:]),
+        )
         for row in body
     )
     inner = tag("caption", escape(caption)) + tag("thead", tag("tr", top)) + tag("tbody", rows)
@@ -133,11 +144,4 @@ def table(
 
 def scrolling(content: str, label: str) -> str:
     """Content that scrolls sideways where it is too wide, by keyboard too."""
-    return tag(
-        "div", content, class_="scroll", tabindex="0", role="region", aria_label=label
-    ).replace("aria_label", "aria-label", 1)
-
-
-def _cell(text: str) -> str:
-    numeric = text[:1] in {*"0123456789<>", _MINUS}
-    return tag("td", escape(text), class_="num" if numeric else "")
+    return tag("div", content, class_="scroll", tabindex="0", role="region", aria_label=label)

@@ -109,9 +109,7 @@ class OptunaAgent(Agent):
                 continue
             params = {
                 name: int(i) if p.ordered else p.values[i]
-                for name, p, i in zip(
-                    self.space.names, self.space.parameters, design, strict=True
-                )
+                for name, p, i in zip(self.space.names, self.space.parameters, design, strict=True)
             }
             self._study.add_trial(
                 create_trial(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.options import at_least
@@ -62,7 +65,8 @@ class Ppo(Agent):
         from codesign_gym.envs.design_env import DesignVectorEnv
         from codesign_gym.search.sb3 import Sb3VecEnv, isolated_random_state
 
-        def evaluate(designs: Designs) -> Evaluation:
+        def evaluate(actions: ArrayLike) -> Evaluation:
+            designs = np.asarray(actions)
             # The last batch may be cut short: what is left of the budget is still spent.
             evaluation = evaluator.evaluate(designs[: evaluator.remaining])
             if len(evaluation) < len(designs):

@@ -10,7 +10,7 @@ from codesign_gym.search_spaces.parameters import Categorical, Ordinal
 from codesign_gym.search_spaces.space import SearchSpace
 
 DATAFLOWS = ("os", "ws", "is")
-"""Output, weight and input stationary, in the order of their codes."""
+"""Dataflows in the order of their codes 0, 1, 2: output, weight and input stationary."""
 
 
 def systolic_accelerator() -> SearchSpace:

@@ -1,8 +1,8 @@
 """The cell network: small 1-D convolutional networks, one cell repeated.
 
 A cell has three nodes and three edges, each with one of the five operations of NAS-Bench-201
-(Dong and Yang, ICLR 2020): the output is ``op_02(x) + op_12(op_01(x))``. A network is a stem, one to
-three cells with a halving of the sequence between two of them, and a linear classifier: 1,125
+(Dong and Yang, ICLR 2020): the output is ``op_02(x) + op_12(op_01(x))``. A network is a stem, one
+to three cells with a halving of the sequence between two of them, and a linear classifier: 1,125
 networks. They are small enough that training all of them on MNIST-1D (Greydanus and Kobak, ICML
 2024) takes an hour on two cores, so that accuracies are measured, never assumed.
 """

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from codesign_gym.cost_models import NETWORKS, CostModel, SystolicModel, list_cost_models
@@ -16,12 +19,12 @@ from codesign_gym.experiments.testing import (
 )
 from codesign_gym.search_spaces import SearchSpace, list_spaces, make_space
 
-MODELS = {
+MODELS: dict[str, Callable[[], CostModel]] = {
     "mnist1d-accuracy": AccuracyTable,
-    "systolic": lambda: SystolicModel("cell-network"),
-    **{f"systolic {name}": lambda name=name: SystolicModel(name) for name in NETWORKS},
+    "systolic": partial(SystolicModel, "cell-network"),
+    **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},
     **{
-        f"synthetic {kind}": lambda problem=problem: SyntheticModel(problem.space)
+        f"synthetic {kind}": partial(SyntheticModel, problem.space)
         for kind, problem in synthetic_problems().items()
     },
 }
@@ -44,9 +47,7 @@ class TestSpaces(SpaceConformance):
 class TestCostModels(CostModelConformance):
     @pytest.fixture(params=list(MODELS))
     def model(self, request: pytest.FixtureRequest) -> CostModel:
-        made = MODELS[request.param]()
-        assert isinstance(made, CostModel)
-        return made
+        return MODELS[request.param]()
 
 
 class TestProblems(ProblemConformance):

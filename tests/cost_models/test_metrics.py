@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_take(rows: Any) -> None:
 def test_concat_undoes_taking_apart(cuts: list[int]) -> None:
     metrics = three({"too big": [False, True, False], "too hot": [True, False, False]})
     edges = [0, *sorted(cuts), 3]
-    parts = [metrics.take(slice(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [metrics.take(slice(a, b)) for a, b in pairwise(edges)]
     joined = concat_metrics(parts)
     np.testing.assert_array_equal(joined.values_matrix, metrics.values_matrix)
     assert joined.metrics == metrics.metrics

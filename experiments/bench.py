@@ -1,0 +1,137 @@
+"""Speed of this installation on this machine: ``codesign bench``. Reports, asserts nothing.
+
+Machines are noisy: each figure is the median of several repetitions, in one process and, for the
+cost model, one thread.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from codesign_gym.cost_models import NETWORKS, SystolicModel
+from codesign_gym.cost_models.workloads import network
+from codesign_gym.envs import make_problem
+from codesign_gym.experiments.record import RunConfig
+from codesign_gym.experiments.runner import run
+from codesign_gym.experiments.store import Store
+from codesign_gym.search import make_agent, search
+
+Row = dict[str, Any]
+PROBLEM = "resnet18-asic"
+
+
+def seconds(function: Callable[[], object], repeats: int = 7, least_s: float = 0.1) -> float:
+    """Median time of one call, over ``repeats`` batches of calls that each last ``least_s``."""
+    function()  # compiles, fills caches
+    start = time.perf_counter()
+    function()
+    calls = max(1, int(least_s / max(time.perf_counter() - start, 1e-7)))
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for _ in range(calls):
+            function()
+        times.append((time.perf_counter() - start) / calls)
+    return float(np.median(times))
+
+
+def evaluation_rows() -> Iterator[Row]:
+    """`DesignProblem.evaluate`: one design, and layers per second in a large batch."""
+    problem = make_problem(PROBLEM)
+    layers = len(network("resnet18"))
+    rng = np.random.default_rng(0)
+    one, many = problem.space.sample(1, rng), problem.space.sample(4096, rng)
+    yield _row(f"{PROBLEM} evaluate, n = 1", 1e3 * seconds(lambda: problem.evaluate(one)), "ms")
+    taken = seconds(lambda: problem.evaluate(many))
+    yield _row(f"{PROBLEM} evaluate, n = 4096", 1e6 * taken / 4096, "us per design")
+    yield _row("  layers of the network", 4096 * layers / taken / 1e6, "M layers/s")
+    distinct = SystolicModel("resnet18").layers_per_design
+    yield _row("  distinct layers only", 4096 * distinct / taken / 1e6, "M layers/s")
+    for name in NETWORKS:
+        model = SystolicModel(name)
+        taken = seconds(partial(model.evaluate, many), repeats=3)
+        yield _row(f"systolic {name}, n = 4096", 1e6 * taken / 4096, "us per design")
+
+
+def vector_rows() -> Iterator[Row]:
+    """Steps per second of `gymnasium.make_vec`, random actions drawn beforehand."""
+    for num_envs in (1, 64, 1024, 4096):
+        env = gymnasium.make_vec(
+            "codesign_gym:codesign/Design-v0", num_envs=num_envs, problem=PROBLEM
+        )
+        env.reset(seed=0)
+        actions = make_problem(PROBLEM).space.sample(num_envs, np.random.default_rng(0))
+        taken = seconds(partial(env.step, actions))
+        yield _row(f"make_vec {PROBLEM}, {num_envs} envs", num_envs / taken / 1e3, "k steps/s")
+
+
+def agent_rows() -> Iterator[Row]:
+    """Whole searches without a store, evaluation included."""
+    problem = make_problem(PROBLEM)
+    for name, budget in (
+        ("random", 10_000),
+        ("regularized-evolution", 2_000),
+        ("nsga2", 10_000),
+        ("ppo", 2_000),
+        ("optuna", 200),
+    ):
+        start = time.perf_counter()
+        search(problem, make_agent(name, problem), budget)
+        taken = time.perf_counter() - start
+        yield _row(f"search by {name}, {budget} evaluations", 1e3 * taken / budget, "ms each")
+
+
+def store_rows() -> Iterator[Row]:
+    """Recording: a transaction per batch."""
+    problem = make_problem(PROBLEM)
+    evaluation = problem.evaluate(problem.space.sample(4096, np.random.default_rng(0)))
+    rewards = problem.reward(evaluation)
+    with tempfile.TemporaryDirectory() as directory:
+        for batch in (1, 64, 1024):
+            part, values = evaluation.take(slice(batch)), rewards[:batch]
+            with Store(Path(directory) / f"{batch}.sqlite", write=True) as store:
+                key = store.begin(RunConfig(PROBLEM, "random"), problem, "", {})
+                taken = seconds(partial(store.append, key, part, values), 5, 0.05)
+            yield _row(f"store, batches of {batch}", 1e3 * taken / batch, "ms each")
+        config = RunConfig(PROBLEM, "nsga2", budget=5_000)
+        start = time.perf_counter()
+        run(config, Path(directory) / "run")
+        taken = time.perf_counter() - start
+        yield _row("recorded run by nsga2, 5000 evaluations", 1e3 * taken / 5_000, "ms each")
+
+
+def import_rows() -> Iterator[Row]:
+    """CPU seconds of importing the package, beyond NumPy and Gymnasium."""
+    code = (
+        "import time, numpy, gymnasium; a = time.process_time(); import codesign_gym; "
+        "print(time.process_time() - a)"
+    )
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+        for _ in range(5)
+    ]
+    yield _row("import codesign_gym, beyond numpy, gymnasium", float(np.median(times)), "CPU s")
+
+
+BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
+    "evaluation": evaluation_rows,
+    "vector": vector_rows,
+    "agents": agent_rows,
+    "store": store_rows,
+    "import": import_rows,
+}
+"""Benchmarks by name."""
+
+
+def _row(name: str, value: float, unit: str) -> Row:
+    return {"benchmark": name, "median": value, "unit": unit}

@@ -1,0 +1,26 @@
+"""The benchmarks run and report; nothing is asserted of the times.
+
+``codesign bench`` shows them.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from codesign_gym.experiments import bench
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One repetition of everything."""
+    thorough = bench.seconds
+    monkeypatch.setattr(bench, "seconds", lambda f, *_, **__: thorough(f, 1, 0.0))
+
+
+@pytest.mark.parametrize("name", bench.BENCHES)
+def test_benchmark_reports(name: str) -> None:
+    rows = list(bench.BENCHES[name]())
+    assert rows
+    for row in rows:
+        assert row["median"] > 0
+        assert row["unit"]
