@@ -88,6 +88,6 @@ def assess(
     # An expensive model is spared the designs that miss another spec, and its infinitely bad
     # figures then tell nothing: not counted. Where no other spec is missed, they stand.
     finite = np.isfinite(violations)
-    missed = (np.where(finite, violations, 0.0) > 0).any(axis=1)
-    violations[~finite & (missed & metrics.valid)[:, None]] = 0.0
+    missed = (np.where(finite, violations, 0.0) > 0).any(axis=1, keepdims=True)
+    violations[~finite & missed] = 0.0
     return Evaluation(designs, metrics, values, violations)

@@ -41,6 +41,8 @@ class Evaluator:
     ) -> None:
         if budget < 1:
             raise InputError(f"budget must be at least 1 evaluation, got {budget}")
+        if recorded is not None and recorded.metrics.metrics != problem.metrics:
+            raise InputError(f"the recorded evaluations are not of {problem.name!r}: other metrics")
         self.budget = budget
         self.used = 0
         self._problem = problem

@@ -75,8 +75,16 @@ class DesignProblem:
             )
         if not self.objective_names:
             raise InputError(f"problem {self.name!r} needs at least one objective, got none")
+        for name in getattr(self.reward, "metric_names", ()):
+            if name not in known:
+                raise unknown_name(f"metric of the reward of problem {self.name!r}", name, known)
         for model in self.models:
             self.space.columns_of(model.space)
+
+    def __repr__(self) -> str:
+        objectives = ", ".join(f"{m.direction} {m.name}" for m in self.objectives)
+        specs = ", ".join(map(str, self.specs)) or "no specs"
+        return f"<DesignProblem {self.name}: {objectives}; {specs}; {self.space!r}>"
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:

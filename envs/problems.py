@@ -28,7 +28,8 @@ def make_problem(
     """
     problem = PROBLEMS.get(name)()
     if specs is not None:
-        parsed = [Spec.parse(spec) if isinstance(spec, str) else spec for spec in specs]
+        several = [specs] if isinstance(specs, str) else specs
+        parsed = [Spec.parse(spec) if isinstance(spec, str) else spec for spec in several]
         problem = replace(problem, specs=tuple(parsed))
     if cost_model is not None:
         problem = replace(problem, models=(cost_model,))

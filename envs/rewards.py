@@ -19,7 +19,10 @@ FloatArray = NDArray[np.float64]
 
 
 class Reward(Protocol):
-    """Any callable from an evaluation to one finite number per design."""
+    """Any callable from an evaluation to one finite number per design.
+
+    One that has ``metric_names`` has them checked when it becomes part of a problem.
+    """
 
     def __call__(self, evaluation: Evaluation) -> FloatArray:
         """The rewards ``[n]``."""
@@ -53,6 +56,11 @@ class WeightedProduct:
             if not 0 < reference < np.inf:
                 raise InputError(f"reference of {name!r} must be above 0, got {reference}")
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics that the reward reads."""
+        return tuple(self.weights)
+
     def __call__(self, evaluation: Evaluation) -> FloatArray:
         """The rewards ``[n]``; where one factor is 0 and another infinite, 0."""
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -70,12 +78,23 @@ class HingePenalty:
     """``sum weight * value - rho * violation``: NASAIC's reward (Yang et al., DAC 2020, eq. 4).
 
     Attributes:
-        weights: Metric -> weight in the sum.
+        weights: Metric -> weight in the sum, above 0: for metrics of which more is better and
+            whose lowest value is 0, such as accuracies.
         rho: Weight of the total relative violation, which counts at most as 10.
     """
 
     weights: Mapping[str, float]
     rho: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, weight in self.weights.items():
+            if not weight > 0:
+                raise InputError(f"HingePenalty: weight of {name!r} must be above 0, got {weight}")
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics that the reward reads."""
+        return tuple(self.weights)
 
     def __call__(self, evaluation: Evaluation) -> FloatArray:
         """The rewards ``[n]``; what was not measured adds nothing."""
@@ -106,6 +125,11 @@ class TargetRatio:
     def __post_init__(self) -> None:
         if not (0 < self.target < np.inf and 0 < self.cap < np.inf):
             raise InputError(f"target and cap must be above 0, got {self.target} and {self.cap}")
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics that the reward reads."""
+        return (self.metric,)
 
     def __call__(self, evaluation: Evaluation) -> FloatArray:
         """The rewards ``[n]``."""

@@ -9,7 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments import console
@@ -18,7 +20,8 @@ from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
 from codesign_gym.experiments.store import Store
 from codesign_gym.experiments.summaries import catalogue, compare_rows, design_rows, run_summary
-from codesign_gym.search_spaces import InputError, SearchSpace
+from codesign_gym.search import agent_class
+from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 from codesign_gym.search_spaces.errors import unknown_name
 
 app = typer.Typer(
@@ -118,6 +121,9 @@ def compare(
 ) -> None:
     """Run several agents with several seeds at the same budget; continue if interrupted."""
     directory = out or Path("results") / f"{problem}-compare"
+    names = list(dict.fromkeys(name.strip() for name in agents.split(",")))
+    for name in names:
+        agent_class(name)  # a mistake in the last one is told before the first one runs
     configs = [
         make_config(
             {
@@ -128,7 +134,7 @@ def compare(
                 "specs": tuple(specs) if specs else None,
             }
         )
-        for agent in agents.split(",")
+        for agent in names
         for seed in range(seeds)
     ]
     records = [_run_with_progress(settings, directory, quiet=as_json) for settings in configs]
@@ -182,8 +188,8 @@ def evaluate(
         given += listed if isinstance(listed, list) else [listed]
     if not given:
         raise InputError("no design given: use --design or --designs")
-    rows = [_choices(found.space, item) for item in given]
-    evaluation = found.evaluate([row for [row] in rows])
+    rows = [_choices(found.space, i, item) for i, item in enumerate(given)]
+    evaluation = found.evaluate(np.concatenate(rows))
     table = design_rows(found.space, evaluation, found.reward(evaluation))
     if as_json:
         console.print_json(table)
@@ -303,11 +309,8 @@ def _verify(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
-    top = record.rewards.argsort(kind="stable")[::-1]
-    _, first = _distinct(record.evaluation.designs[top])
-    rows = design_rows(
-        record.space, record.evaluation.take(top[first[:5]]), record.rewards[top[first[:5]]]
-    )
+    top = _best_designs(record, 5)
+    rows = design_rows(record.space, record.evaluation.take(top), record.rewards[top])
     shown = [
         {
             **row["metrics"],
@@ -332,11 +335,11 @@ def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
     )
 
 
-def _distinct(designs: Any) -> tuple[Any, Any]:
-    import numpy as np
-
-    _, first = np.unique(designs, axis=0, return_index=True)
-    return None, np.sort(first)
+def _best_designs(record: RunRecord, n: int) -> NDArray[np.intp]:
+    """Evaluations of the best ``n`` different designs, the first of equals first."""
+    order = np.argsort(-record.rewards, kind="stable")
+    _, first = np.unique(record.evaluation.designs[order], axis=0, return_index=True)
+    return order[np.sort(first)[:n]]
 
 
 def _options(texts: list[str]) -> dict[str, str]:
@@ -356,14 +359,20 @@ def _slug(name: str) -> str:
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{where} is not JSON: {error}") from None
 
 
-def _choices(space: SearchSpace, item: Any) -> Any:
+def _choices(space: SearchSpace, position: int, item: Any) -> Designs:
     """A design given as values by parameter or as choice indices, ``[1, p]``."""
-    if isinstance(item, dict):
-        return space.encode([item])
-    if isinstance(item, list):
-        return space.check([item])
-    raise InputError(f"a design is a JSON object or a list of choice indices, got {item!r}")
+    try:
+        if isinstance(item, dict):
+            return space.encode([item])
+        if isinstance(item, list):
+            return space.check([item])
+    except InputError as error:
+        text = str(error).removeprefix("design 0").removeprefix(":").strip()
+        raise InputError(f"design {position}: {text}") from None
+    raise InputError(
+        f"design {position}: must be a JSON object or a list of choice indices, got {item!r}"
+    )

@@ -12,7 +12,7 @@ from codesign_gym.experiments.record import RunConfig
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.errors import unknown_name
 
-_KEYS: dict[str, type | tuple[type, ...]] = {
+_KEYS: dict[str, type] = {
     "problem": str,
     "agent": str,
     "budget": int,
@@ -21,6 +21,8 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     "specs": list,
     "proxy": str,
 }
+
+_KINDS = {str: "text", int: "a whole number", dict: "a table", list: "a list of texts"}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def read_config(path: Path) -> dict[str, Any]:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: {error}") from None  # tomllib says the line and the column
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"cannot read {path}: {error}") from None
     for key, value in data.items():
         where = f"{path}, line {_line(text, key)}, key {key!r}"
@@ -42,11 +44,10 @@ def read_config(path: Path) -> dict[str, Any]:
             raise InputError(f"{where}: {unknown_name('key', key, _KEYS)}")
         expected = _KEYS[key]
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-            kind = "a table" if expected is dict else f"a {getattr(expected, '__name__', expected)}"
-            raise InputError(f"{where} must be {kind}, got {value!r}")
+            raise InputError(f"{where} must be {_KINDS[expected]}, got {value!r}")
         if isinstance(value, list):
             if not all(isinstance(spec, str) for spec in value):
-                raise InputError(f"{where} must be a list of strings, got {value!r}")
+                raise InputError(f"{where} must be a list of texts, got {value!r}")
             data[key] = tuple(value)
     return data
 

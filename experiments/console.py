@@ -49,6 +49,11 @@ def plain_errors(command: F) -> F:
         except BrokenPipeError:
             sys.stderr.close()  # whoever read our output has left: nothing to say
             raise typer.Exit(1) from None
+        except OSError as error:
+            name = f" {error.filename}" if error.filename else ""
+            text = f"cannot read or write{name}: {error.strerror or error}"
+            err.print(Text("error: ", style="bold red") + Text(text), soft_wrap=True)
+            raise typer.Exit(2) from None
 
     return cast(F, wrapped)
 

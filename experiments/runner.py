@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shlex
 import subprocess
@@ -15,7 +16,9 @@ from codesign_gym.cost_models import CostModel
 from codesign_gym.envs import DesignProblem, Evaluation, make_problem
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.store import Store
-from codesign_gym.search import Agent, make_agent, search
+from codesign_gym.search import Agent, agent_class, search
+from codesign_gym.search.options import make_options
+from codesign_gym.search_spaces import InputError
 
 STORE_NAME = "store.sqlite"
 """The store's file within an output directory."""
@@ -26,7 +29,9 @@ _RECORDED = ("codesign-gym", "numpy", "gymnasium", "optuna", "torch", "stable-ba
 def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
     """The problem and the agent of a run; anything wrong with its names raises `InputError`."""
     problem = problem_of(config, proxy=config.proxy)
-    return problem, make_agent(config.agent, problem, config.seed, **config.options)
+    kind = agent_class(config.agent)
+    options: object = make_options(config.agent, kind.Options, config.options)
+    return problem, kind(problem.statement, config.seed, options)
 
 
 def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
@@ -63,9 +68,16 @@ def run(
         progress: Called with the recorded part (``True``) and then with every new batch.
     """
     problem, agent = build(config)
+    config = _normal(config, problem, agent)
     with Store(directory / STORE_NAME, write=True) as store:
-        key = store.begin(config, problem, command_line(config, directory), environment())
+        info = environment() | {"proxy_sha256": _digest(config.proxy)}
+        key = store.begin(config, problem, command_line(config, directory), info)
         before = store.read(key)
+        if before is not None and before.info.get("proxy_sha256", "") != info["proxy_sha256"]:
+            raise InputError(
+                f"{store.path} has this run with another content of {config.proxy}: "
+                "use another directory"
+            )
         if before is not None:
             progress(before.evaluation, True)
             if before.finished:
@@ -81,6 +93,17 @@ def run(
         record_now = store.read(key)
         assert record_now is not None  # the budget is at least 1
         return record_now
+
+
+def _normal(config: RunConfig, problem: DesignProblem, agent: Agent) -> RunConfig:
+    """The configuration with options and specs in one spelling: a run has one id."""
+    options = {name: getattr(agent.options, name) for name in config.options}
+    specs = None if config.specs is None else tuple(str(spec) for spec in problem.specs)
+    return replace(config, options=options, specs=specs)
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
 
 
 def command_line(config: RunConfig, directory: Path) -> str:
@@ -113,10 +136,18 @@ def environment() -> dict[str, Any]:
 
 
 def _git_state() -> str:
-    """``git describe`` of the package's checkout; empty where it is installed from a wheel."""
+    """``git describe`` of the package's checkout; empty where this file is in no repository."""
+    here = Path(__file__).resolve()
+    if not _git("ls-files", here.name):  # installed, perhaps below somebody else's checkout
+        return ""
+    return _git("describe", "--always", "--dirty")
+
+
+def _git(*arguments: str) -> str:
+    """What git says in the package's folder; empty where it fails."""
     try:
         found = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
+            ["git", "--no-optional-locks", *arguments],
             cwd=Path(__file__).resolve().parent,
             capture_output=True,
             text=True,

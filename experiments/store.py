@@ -2,7 +2,8 @@
 
 Written by one process at a time (a lock that dies with its owner), read by any number. A batch of
 evaluations is one transaction of a write-ahead log: after a kill at any moment the file holds
-exactly the batches that were acknowledged.
+exactly the batches that were acknowledged. Every row carries a checksum, so that a damaged file is
+refused rather than read as other numbers.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -33,11 +36,11 @@ _SCHEMA = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, config TEXT NOT NULL, space TEXT NOT NULL, metrics TEXT NOT NULL,
     objectives TEXT NOT NULL, specs TEXT NOT NULL, command TEXT NOT NULL, info TEXT NOT NULL,
-    finished INTEGER NOT NULL DEFAULT 0
+    checksum INTEGER NOT NULL, finished INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE evaluations (
     run TEXT NOT NULL REFERENCES runs (id), step INTEGER NOT NULL, design BLOB NOT NULL,
-    metrics BLOB NOT NULL, reward REAL NOT NULL, reason TEXT NOT NULL,
+    metrics BLOB NOT NULL, reward REAL NOT NULL, reason TEXT NOT NULL, checksum INTEGER NOT NULL,
     PRIMARY KEY (run, step)
 ) WITHOUT ROWID;
 """
@@ -65,12 +68,14 @@ class Store:
         self.path = path
         self._lock: FileLock | None = None
         if write:
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(f"{path}.lock", timeout=0)
             try:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire()
             except Timeout:
                 raise InputError(f"store {path} is in use by another process") from None
+            except OSError as error:
+                raise InputError(f"cannot write the store {path}: {error.strerror}") from None
         elif not path.is_file():
             raise InputError(f"there is no store {path}")
         try:
@@ -81,26 +86,40 @@ class Store:
 
     def _open(self, write: bool) -> None:
         with self._explained():
-            self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=10.0)
-            (application,) = self._one("PRAGMA application_id")
-            (version,) = self._one("PRAGMA user_version")
-            (tables,) = self._one("SELECT count(*) FROM sqlite_master")
-            if write and (application, version, tables) == (0, 0, 0):
-                self._connection.executescript(
-                    f"PRAGMA journal_mode = WAL; BEGIN; {_SCHEMA}"
-                    f"PRAGMA application_id = {_APPLICATION_ID};"
-                    f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                )
-                application, version = _APPLICATION_ID, SCHEMA_VERSION
-            if application != _APPLICATION_ID:
-                raise InputError(f"{self.path} is not a store of codesign-gym: not touched")
-            if version > SCHEMA_VERSION:
-                raise InputError(
-                    f"{self.path} was written by a newer codesign-gym (store version {version}, "
-                    f"this one reads up to {SCHEMA_VERSION}): not touched"
-                )
-            # The log survives the death of the process in this mode, and is much faster.
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+            if write and not (self.path.exists() and self.path.stat().st_size):
+                _create(self.path)
+            self._check_header()
+            self._connection = self._connect("ro")  # changes nothing, whatever the file is
+            problems = self._connection.execute("PRAGMA quick_check(1)").fetchall()
+            if problems != [("ok",)]:
+                raise self._damaged(problems[0][0])
+            if write:
+                self._connection.close()
+                self._connection = self._connect("rw")
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                # The log survives the death of the process in this mode, and is much faster.
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _check_header(self) -> None:
+        """Read the file's kind and version without SQLite, which would repair what is not ours."""
+        with self.path.open("rb") as file:
+            header = file.read(100)
+        magic = header.startswith(b"SQLite format 3\0") and len(header) == 100
+        version, application = struct.unpack(">I4xI", header[60:72]) if magic else (0, 0)
+        if application != _APPLICATION_ID:
+            raise InputError(f"{self.path} is not a store of codesign-gym: not touched")
+        if version > SCHEMA_VERSION:
+            raise InputError(
+                f"{self.path} was written by a newer codesign-gym (store version {version}, "
+                f"this one reads up to {SCHEMA_VERSION}): not touched"
+            )
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10.0)
+
+    def _damaged(self, detail: object) -> InputError:
+        return InputError(f"{self.path} is not a store or is damaged ({detail}): not touched")
 
     def __enter__(self) -> Self:
         return self
@@ -114,8 +133,13 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the file and give up the lock."""
+        """Close the file and give up the lock; a store at rest is one file, with no log beside."""
         if hasattr(self, "_connection"):
+            if self._lock is not None:
+                with suppress(sqlite3.Error):  # a reader is at it: the log stays for now
+                    self._connection.executescript(
+                        "PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE;"
+                    )
             self._connection.close()
         if self._lock is not None:
             self._lock.release()
@@ -141,17 +165,14 @@ class Store:
         with self._explained():
             row = self._one("SELECT space, metrics, objectives, specs FROM runs WHERE id = ?", key)
             if row is None:
+                begun = datetime.now(UTC).isoformat("T", "seconds")
+                about = json.dumps(info | {"begun": begun})
+                head = (key, json.dumps(config.to_dict()), *texts.values(), command, about)
                 self._connection.execute(
                     "INSERT INTO runs"
-                    " (id, config, space, metrics, objectives, specs, command, info)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        key,
-                        json.dumps(config.to_dict()),
-                        *texts.values(),
-                        command,
-                        json.dumps(info | {"begun": datetime.now(UTC).isoformat("T", "seconds")}),
-                    ),
+                    " (id, config, space, metrics, objectives, specs, command, info, checksum)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (*head, _checksum(head)),
                 )
             elif row != tuple(texts.values()):
                 changed = [n for n, a, b in zip(texts, row, texts.values(), strict=True) if a != b]
@@ -164,21 +185,26 @@ class Store:
     def append(self, key: str, evaluation: Evaluation, rewards: NDArray[np.float64]) -> None:
         """Add a batch of evaluations to a run: all of it or, on a kill, nothing."""
         metrics = evaluation.metrics
+        if np.isnan(rewards).any():
+            raise ValueError(f"reward of design {int(np.isnan(rewards).argmax())} is NaN")
         with self._explained(), self._transaction():
-            (step,) = self._one("SELECT count(*) FROM evaluations WHERE run = ?", key)
-            self._connection.executemany(
-                "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (key, step + i, design.tobytes(), row.tobytes(), reward, metrics.reason(i))
-                    for i, (design, row, reward) in enumerate(
-                        zip(
-                            evaluation.designs.astype("<i4"),
-                            metrics.values_matrix.astype("<f8"),
-                            rewards.tolist(),
-                            strict=True,
-                        )
+            (step,) = self._one(
+                "SELECT ifnull(max(step) + 1, 0) FROM evaluations WHERE run = ?", key
+            )
+            rows = [
+                (key, step + i, design.tobytes(), row.tobytes(), reward, metrics.reason(i))
+                for i, (design, row, reward) in enumerate(
+                    zip(
+                        evaluation.designs.astype("<i4"),
+                        metrics.values_matrix.astype("<f8"),
+                        rewards.tolist(),
+                        strict=True,
                     )
-                ],
+                )
+            ]
+            self._connection.executemany(
+                "INSERT INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(*row, _checksum(row)) for row in rows],
             )
 
     def finish(self, key: str) -> None:
@@ -197,48 +223,24 @@ class Store:
     def read(self, key: str) -> RunRecord | None:
         """A run with its evaluations; None where it has none yet."""
         with self._explained():
-            head = self._one(
-                "SELECT config, space, metrics, objectives, specs, command, info, finished"
-                " FROM runs WHERE id = ?",
+            run = self._one(
+                "SELECT id, config, space, metrics, objectives, specs, command, info, checksum,"
+                " finished FROM runs WHERE id = ?",
                 key,
             )
-            if head is None:
+            if run is None:
                 raise InputError(f"{self.path} has no run {key!r}")
             rows = self._connection.execute(
-                "SELECT design, metrics, reward, reason FROM evaluations WHERE run = ?"
-                " ORDER BY step",
+                "SELECT run, step, design, metrics, reward, reason, checksum FROM evaluations"
+                " WHERE run = ? ORDER BY step",
                 (key,),
             ).fetchall()
-        if not rows:
-            return None
-        config, space_dict, metrics, objectives, specs = (json.loads(text) for text in head[:5])
-        space = SearchSpace.from_dict(space_dict)
-        kinds = tuple(Metric(**metric) for metric in metrics)
-        blobs, values, rewards, reasons = zip(*rows, strict=True)
-        designs = np.frombuffer(b"".join(blobs), dtype="<i4").reshape(len(rows), len(space))
-        matrix = np.frombuffer(b"".join(values), dtype="<f8").reshape(len(rows), len(kinds))
-        found = np.array(reasons)
-        invalid = {str(reason): found == reason for reason in dict.fromkeys(reasons) if reason}
-        parsed_specs = tuple(Spec.parse(spec) for spec in specs)
-        parsed_objectives = tuple(Metric(**metric) for metric in objectives)
-        if config["specs"] is not None:
-            config["specs"] = tuple(config["specs"])
-        return RunRecord(
-            config=RunConfig(**config),
-            space=space,
-            objectives=parsed_objectives,
-            specs=parsed_specs,
-            evaluation=assess(
-                designs.astype(np.int32),
-                Metrics(kinds, matrix.astype(np.float64), invalid),
-                parsed_objectives,
-                parsed_specs,
-            ),
-            rewards=np.array(rewards),
-            finished=bool(head[7]),
-            command=head[5],
-            info=json.loads(head[6]),
-        )
+        *head, checksum, finished = run
+        sums = [_checksum(head) == checksum, *(_checksum(row[:-1]) == row[-1] for row in rows)]
+        steps = [row[1] for row in rows]
+        if not all(sums) or steps != list(range(len(rows))):
+            raise self._damaged(f"run {key}: a checksum or a step is wrong")
+        return _record(head, rows, bool(finished)) if rows else None
 
     def records(self) -> list[RunRecord]:
         """All runs that have evaluations, in order of entry."""
@@ -268,6 +270,62 @@ class Store:
         except sqlite3.OperationalError as error:
             raise InputError(f"store {self.path}: {error} (locked, or not readable)") from error
         except sqlite3.DatabaseError as error:
-            raise InputError(
-                f"{self.path} is not a store or is damaged ({error}): not touched"
-            ) from error
+            raise self._damaged(error) from error
+        except OSError as error:
+            raise InputError(f"cannot read {self.path}: {error.strerror}") from error
+
+
+def _create(path: Path) -> None:
+    """Make an empty store, complete or not at all."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    connection = sqlite3.connect(temporary, isolation_level=None)
+    try:
+        connection.executescript(
+            f"BEGIN; {_SCHEMA} PRAGMA application_id = {_APPLICATION_ID};"
+            f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
+    finally:
+        connection.close()
+    temporary.replace(path)
+
+
+def _checksum(row: Iterable[object]) -> int:
+    """CRC-32 of the columns of a row."""
+    crc = 0
+    for value in row:
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        crc = zlib.crc32(data, zlib.crc32(b"|", crc))
+    return crc
+
+
+def _record(head: list[str], rows: list[tuple[Any, ...]], finished: bool) -> RunRecord:
+    """A run out of its columns, whose checksums hold."""
+    config, space_dict, metrics, objectives, specs = (json.loads(text) for text in head[1:6])
+    space = SearchSpace.from_dict(space_dict)
+    kinds = tuple(Metric(**metric) for metric in metrics)
+    _, _, blobs, values, rewards, reasons, _ = zip(*rows, strict=True)
+    designs = np.frombuffer(b"".join(blobs), dtype="<i4").reshape(len(rows), len(space))
+    matrix = np.frombuffer(b"".join(values), dtype="<f8").reshape(len(rows), len(kinds))
+    found = np.array(reasons)
+    invalid = {str(reason): found == reason for reason in dict.fromkeys(reasons) if reason}
+    parsed_specs = tuple(Spec.parse(spec) for spec in specs)
+    parsed_objectives = tuple(Metric(**metric) for metric in objectives)
+    if config["specs"] is not None:
+        config["specs"] = tuple(config["specs"])
+    return RunRecord(
+        config=RunConfig(**config),
+        space=space,
+        objectives=parsed_objectives,
+        specs=parsed_specs,
+        evaluation=assess(
+            designs.astype(np.int32),
+            Metrics(kinds, matrix.astype(np.float64), invalid),
+            parsed_objectives,
+            parsed_specs,
+        ),
+        rewards=np.array(rewards),
+        finished=finished,
+        command=head[6],
+        info=json.loads(head[7]),
+    )

@@ -1,4 +1,12 @@
-"""Who searches: agents, and the loop that lets one spend a budget on a problem."""
+"""Who searches: agents, and the loop that lets one spend a budget on a problem.
+
+The package itself can be called: ``codesign_gym.search(problem, agent)`` is its function `search`.
+"""
+
+import inspect
+import sys
+from types import ModuleType
+from typing import Any
 
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.loop import Best, SearchResult, search
@@ -18,3 +26,15 @@ __all__ = [
     "nondominated",
     "search",
 ]
+
+
+class _CallableModule(ModuleType):
+    """Lets the public function and the package that it lives in share their name."""
+
+    __signature__ = inspect.signature(search)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> SearchResult:
+        return search(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -59,6 +59,8 @@ class Agent(ABC):
         """Spend the evaluator's budget."""
         while evaluator.remaining:
             designs = self.ask(min(self.batch_size, evaluator.remaining))
+            if not len(designs):
+                raise RuntimeError(f"{type(self).__name__}.ask proposed no designs")
             self.tell(designs, evaluator.evaluate(designs))
 
     def state_dict(self) -> dict[str, Any]:

@@ -63,15 +63,19 @@ def unseen(
         rounds: Mutations tried before a repetition is accepted.
     """
     designs = designs.copy()
+    taken: set[bytes] = set()
+    pending = np.arange(len(designs))
     for _ in range(rounds):
-        batch: set[bytes] = set()
-        old = np.zeros(len(designs), dtype=np.bool_)
-        for i, key in enumerate(keys(designs)):
-            old[i] = key in seen or key in batch
-            batch.add(key)
-        if not old.any():
+        repeated = []
+        for i, key in zip(pending.tolist(), keys(designs[pending]), strict=True):
+            if key in seen or key in taken:
+                repeated.append(i)
+            else:
+                taken.add(key)
+        if not repeated:
             break
-        designs[old] = mutate(space, designs[old], rng, rate=1 / len(space))
+        pending = np.array(repeated)
+        designs[pending] = mutate(space, designs[pending], rng, rate=1 / len(space))
     return designs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -44,7 +45,8 @@ def make_options(owner: str, kind: type[O], given: Mapping[str, Any]) -> O:
 
 
 def _convert(what: str, hint: Any, value: Any) -> Any:
-    choices = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    choices = typing.get_args(hint) if union else (hint,)
     nothing = value is None or (isinstance(value, str) and value.lower() == "none")
     if nothing and type(None) in choices:
         return None
@@ -52,14 +54,14 @@ def _convert(what: str, hint: Any, value: Any) -> Any:
         if kind is not type(None):
             try:
                 return _as(kind, value)
-            except ValueError:
+            except (TypeError, ValueError, OverflowError):
                 continue
     names = " or ".join("none" if kind is type(None) else kind.__name__ for kind in choices)
     raise InputError(f"{what} must be {names}, got {value!r}")
 
 
 def _as(kind: type, value: Any) -> Any:
-    """``value`` as an int, float, bool or str; ValueError where it is not one."""
+    """``value`` as an int, finite float, bool or str; an exception where it is not one."""
     if kind is bool:
         words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
         if isinstance(value, bool):
@@ -69,10 +71,19 @@ def _as(kind: type, value: Any) -> Any:
         raise ValueError
     if isinstance(value, bool) or (kind is int and isinstance(value, float) and value % 1):
         raise ValueError
-    return kind(value)
+    converted = kind(value)
+    if kind is float and not math.isfinite(converted):
+        raise ValueError
+    return converted
 
 
 def at_least(owner: str, name: str, value: float, lowest: float) -> None:
     """Raise `InputError` unless an option is at least ``lowest``."""
     if not value >= lowest:
         raise InputError(f"option {name!r} of {owner} must be at least {lowest}, got {value}")
+
+
+def between(owner: str, name: str, value: float, lowest: float, highest: float) -> None:
+    """Raise `InputError` unless an option is in ``lowest``..``highest``."""
+    if not lowest <= value <= highest:
+        raise InputError(f"option {name!r} of {owner} must be in {lowest}..{highest}, got {value}")

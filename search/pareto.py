@@ -28,7 +28,7 @@ def nondominated(evaluation: Evaluation) -> NDArray[np.intp]:
     rows = rows[np.sort(first)]
     from moocore import is_nondominated
 
-    kept = is_nondominated(evaluation.objectives[rows], keep_weakly=True)
+    kept = is_nondominated(_finite(evaluation.objectives[rows]), keep_weakly=True)
     rows = rows[np.asarray(kept, dtype=np.bool_)]
     return rows[np.argsort(evaluation.objectives[rows, 0], kind="stable")]
 
@@ -48,7 +48,7 @@ def constrained_ranks(objectives: FloatArray, violation: FloatArray) -> NDArray[
     ranks = np.zeros(len(objectives), dtype=np.int64)
     feasible = violation == 0
     if feasible.any():
-        ranks[feasible] = pareto_rank(np.ascontiguousarray(objectives[feasible]))
+        ranks[feasible] = pareto_rank(_finite(objectives[feasible]))
     if not feasible.all():
         _, order = np.unique(violation[~feasible], return_inverse=True)
         ranks[~feasible] = (ranks[feasible].max() + 1 if feasible.any() else 0) + order
@@ -80,3 +80,11 @@ def crowding_distance(objectives: FloatArray, ranks: NDArray[np.int64]) -> Float
         gap[1:-1][inner[1:-1]] = np.nan_to_num(between[inner[1:-1]], nan=0.0, posinf=0.0)
         distance[order] += gap
     return distance
+
+
+def _finite(objectives: FloatArray) -> FloatArray:
+    """The same order in each column without infinities, which moocore takes for its sentinels."""
+    if np.isfinite(objectives).all():
+        return np.ascontiguousarray(objectives)
+    order = [np.unique(column, return_inverse=True)[1] for column in objectives.T]
+    return np.stack(order, axis=1).astype(np.float64)

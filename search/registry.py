@@ -25,17 +25,24 @@ def agent_class(name: str) -> type[Agent]:
     """The class called ``name``: a registered name, or ``module:Class`` of an importable module.
 
     Raises:
-        InputError: There is no such agent, or it is not a subclass of `Agent`.
+        InputError: There is no such agent, its module cannot be imported, or it is not a subclass
+            of `Agent`.
     """
     found: Any
     if ":" in name:
         module, _, attribute = name.partition(":")
         try:
-            found = getattr(importlib.import_module(module), attribute)
+            loaded = importlib.import_module(module)
         except ModuleNotFoundError as error:
             raise InputError(f"agent {name!r}: no module named {error.name!r}") from None
-        except AttributeError:
-            raise InputError(f"agent {name!r}: module {module!r} has no {attribute!r}") from None
+        except Exception as error:  # whatever the module's own code raises
+            raise InputError(
+                f"agent {name!r}: module {module!r} cannot be imported: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        found = getattr(loaded, attribute, None)
+        if found is None:
+            raise InputError(f"agent {name!r}: module {module!r} has no {attribute!r}")
     else:
         found = AGENTS.get(name)
     if not (isinstance(found, type) and issubclass(found, Agent)):

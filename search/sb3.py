@@ -7,7 +7,7 @@ infos alone. Importing this module imports torch.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,11 +29,12 @@ class Sb3VecEnv(VecEnv):
         self.env = env  # first: the constructor asks for attributes of it
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self._actions: NDArray[Any] = np.empty(0)
-        self._nothing: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
 
     def reset(self) -> Any:
-        """First observations."""
-        return self.env.reset()[0]
+        """First observations; the seeds that `seed` left are used once."""
+        seeds: Any = self._seeds if self._seeds[0] is not None else None
+        self._reset_seeds()
+        return self.env.reset(seed=seeds)[0]
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Take the actions of the next step."""
@@ -44,7 +45,7 @@ class Sb3VecEnv(VecEnv):
         observation, reward, terminated, truncated, info = self.env.step(self._actions)
         done = terminated | truncated
         if not done.any():
-            return observation, reward, done, self._nothing
+            return observation, reward, done, [{} for _ in range(self.num_envs)]
         final = info["final_obs"]
         infos = [
             {"terminal_observation": final[i], "TimeLimit.truncated": bool(truncated[i])}
@@ -74,10 +75,6 @@ class Sb3VecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         """Nothing is wrapped."""
         return [False for _ in self._get_indices(indices)]
-
-    def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Nothing to seed: designs are evaluated without chance."""
-        return [None] * self.num_envs
 
 
 @contextmanager

@@ -22,19 +22,19 @@ def pack(value: Any) -> Any:
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.generic) and not isinstance(value.item(), np.generic):
+        return pack(value.item())
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufcSU":
         text = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
         return {_TAG: "array", "dtype": value.dtype.str, "shape": list(value.shape), "data": text}
     if isinstance(value, bytes):
         return {_TAG: "bytes", "data": base64.b64encode(value).decode()}
     if isinstance(value, np.random.Generator):
         return {_TAG: "rng", "state": pack(value.bit_generator.state)}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if type(value) in (list, tuple, set, frozenset):
         items = sorted(value) if isinstance(value, (set, frozenset)) else value
         return {_TAG: type(value).__name__, "items": [pack(item) for item in items]}
-    if isinstance(value, dict):
+    if type(value) is dict:
         return {_TAG: "dict", "items": [[pack(k), pack(v)] for k, v in value.items()]}
     raise TypeError(f"cannot store a {type(value).__name__}")
 

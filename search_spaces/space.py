@@ -116,6 +116,9 @@ class SearchSpace:
         text = json.dumps([p.to_dict() for p in self.parameters], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def __repr__(self) -> str:
+        return f"<SearchSpace {self.name}: {len(self)} parameters, {self.size:,} rows>"
+
     def __len__(self) -> int:
         return len(self.parameters)
 
@@ -190,8 +193,14 @@ class SearchSpace:
             f"got {cells[row * len(self) + column]!r}"
         )
 
-    def sample(self, n: int, rng: np.random.Generator) -> Designs:
-        """``n`` designs ``[n, p]``, each parameter drawn uniformly, inactive ones zeroed."""
+    def sample(self, n: int, rng: np.random.Generator | int) -> Designs:
+        """``n`` designs ``[n, p]``, each parameter drawn uniformly, inactive ones zeroed.
+
+        Args:
+            n: How many.
+            rng: A generator, or the seed of a new one.
+        """
+        rng = np.random.default_rng(rng)
         return self.canonical(rng.integers(0, self.nvec, size=(n, len(self)), dtype=np.int32))
 
     def active(self, designs: Designs) -> NDArray[np.bool_]:

@@ -8,7 +8,14 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from codesign_gym.experiments.report.figures import axis, colour, dash, figure, plain
+from codesign_gym.experiments.report.figures import (
+    axis,
+    colour,
+    dash,
+    evaluations_axis,
+    figure,
+    plain,
+)
 from codesign_gym.experiments.report.study import FloatArray, Rows, Study
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm
 from codesign_gym.search.pareto import best_so_far
@@ -32,14 +39,24 @@ class Steps:
 
 def reward_steps(study: Study) -> list[Steps]:
     """The best feasible reward of each run, where it changes; empty before the first."""
-    curves = []
-    for run in study.runs:
-        best = best_so_far(np.where(run.evaluation.feasible, run.rewards, -np.inf))
-        changed = improvements(best)
-        if len(changed):
-            changed = np.union1d(_thin(changed, _POINTS - 1), [len(best) - 1])
-        curves.append(Steps(changed + 1, best[changed]))
-    return curves
+    return [
+        _best_steps(np.where(run.evaluation.feasible, run.rewards, -np.inf)) for run in study.runs
+    ]
+
+
+def violation_steps(study: Study) -> list[Steps]:
+    """The least total violation of each run, where it changes; empty without a valid design."""
+    curves = [_best_steps(-run.evaluation.violation) for run in study.runs]
+    return [Steps(curve.x, -curve.y) for curve in curves]
+
+
+def _best_steps(values: FloatArray) -> Steps:
+    """The highest value so far, at each rise and at the end."""
+    best = best_so_far(values)
+    changed = improvements(best)
+    if len(changed):
+        changed = np.union1d(_thin(changed, _POINTS - 1), [len(best) - 1])
+    return Steps(changed + 1, best[changed])
 
 
 def improvements(best: FloatArray) -> Rows:
@@ -91,7 +108,7 @@ def draw(study: Study, curves: list[Steps], title: str) -> go.Figure:
     longest = max(len(run.evaluation) for run in study.runs)
     return figure(
         traces,
-        xaxis=axis("evaluations", log=longest >= 100),
+        xaxis=evaluations_axis(longest),
         yaxis=axis(title),
         hovermode="x unified",
         showlegend=len(study.agents) > 1 or len(study.runs) > 1,

@@ -54,7 +54,7 @@ def axis(title: str, log: bool = False, **options: Any) -> dict[str, Any]:
         "title": {"text": title, "standoff": 12},
         "type": "log" if log else "linear",
         "tickformat": ",.6~r",
-        "nticks": 8,
+        "nticks": 6 if log else 8,
         "gridcolor": GRID,
         "linecolor": GRID,
         "zeroline": False,
@@ -63,12 +63,18 @@ def axis(title: str, log: bool = False, **options: Any) -> dict[str, Any]:
     }
 
 
+def evaluations_axis(longest: int) -> dict[str, Any]:
+    """The axis of evaluations, where the longest run has so many."""
+    whole = {"dtick": 1} if longest < 10 else {}
+    return axis("evaluations", log=longest >= 100, **whole)
+
+
 def figure(traces: list[Any], height: int = 420, **layout: Any) -> go.Figure:
     """A figure in the page's style, as wide as its place."""
     base: dict[str, Any] = {
         "template": go.layout.Template(),
         "height": height,
-        "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
+        "margin": {"l": 56, "r": 16, "t": 36, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 13, "color": GREY},

@@ -14,6 +14,7 @@ from codesign_gym.experiments.report.figures import (
     axis,
     colour,
     dash,
+    evaluations_axis,
     figure,
     metric_title,
     plain,
@@ -64,12 +65,14 @@ def _pair(study: Study, i: int, j: int, limit: int, window: FloatArray | None = 
                 **_hover(study, rows),
             )
         )
-    ranges = [{}, {}] if window is None else [{"range": ends} for ends in window.T.tolist()]
+    across, up = _ticks(study, x.name), _ticks(study, y.name)
+    if window is not None:
+        across["range"], up["range"] = window.T.tolist()
     return figure(
         traces,
         height=460 if two else 400,
-        xaxis=axis(metric_title(x, "x"), study.log[i], **ranges[0], **_ticks(study, x.name)),
-        yaxis=axis(metric_title(y, "y"), study.log[j], **ranges[1], **_ticks(study, y.name)),
+        xaxis=axis(metric_title(x, "x"), study.log[i], **across),
+        yaxis=axis(metric_title(y, "y"), study.log[j], **up),
         hovermode="closest",
     )
 
@@ -99,11 +102,11 @@ def _places(study: Study, x: str, y: str) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def _ticks(study: Study, name: str) -> dict[str, str]:
+def _ticks(study: Study, name: str) -> dict[str, Any]:
     """Thousands and millions as k and M on axes that hold nothing below 1."""
     values = _values(study, name)
     finite = values[np.isfinite(values)]
-    large = len(finite) > 0 and finite.min() >= 1 and finite.max() >= 1e4
+    large = len(finite) > 0 and finite.min() >= 1 and finite.max() >= max(1e4, 2 * finite.min())
     return {"tickformat": "~s"} if large else {}
 
 
@@ -139,7 +142,7 @@ def _along_evaluations(study: Study) -> go.Figure:
     return figure(
         traces,
         height=520,
-        xaxis=axis("evaluations", log=longest >= 100),
+        xaxis=evaluations_axis(longest),
         yaxis=axis(metric_title(metric, "y"), study.log[0], **_ticks(study, metric.name)),
         hovermode="closest",
     )

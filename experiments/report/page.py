@@ -73,38 +73,27 @@ def render(study: Study, title: str = "") -> str:
 def _sections(study: Study) -> list[tuple[str, str, str, str]]:
     """Anchor, heading, lead and content (both HTML) of each section."""
     several = len(study.objectives) > 1
-    rewards = curves.reward_steps(study)
     volumes = curves.hypervolume_steps(study) if several else []
+    banded = max(len(study.runs_of(agent)) for agent in range(len(study.agents)))
     band = (
-        f" Line: interquartile mean over the seeds; band: 95 % bootstrap interval of that mean, "
-        f"from {curves.BAND_SEEDS} seeds on."
-        if len(study.runs) >= curves.BAND_SEEDS
+        " Line: interquartile mean over the seeds; band: 95 % bootstrap interval of that mean."
+        if banded >= curves.BAND_SEEDS
         else ""
     )
-    none = tag("p", "No feasible design, so nothing to draw.", class_="empty")
     found = bool(study.feasible.any())
-    drawn = _figure(curves.draw(study, rewards, "best reward"), "Best reward against evaluations")
-    convergence = drawn if found else none
-    if len(study.runs) > 1:
-        convergence += tables.agents(study, volumes)
     out = [
-        (
-            "convergence",
-            "Convergence",
-            "Best reward of a feasible design so far." + band,
-            convergence,
-        ),
-        ("front", "Pareto front" if several else "Objective", _front_lead(study), _fronts(study)),
+        ("convergence", "Convergence", *_convergence(study, band, volumes)),
+        ("front", "Pareto front" if several else "Objective", *_fronts(study)),
     ]
     if several:
         drawn = _figure(curves.draw(study, volumes, "hypervolume"), "Hypervolume by evaluations")
-        out.append(
-            ("hypervolume", "Hypervolume", _volume_lead(study) + band, drawn if found else none)
-        )
+        empty = tag("p", "No feasible design, so the front is empty.", class_="empty")
+        drawn = drawn if found else empty
+        out.append(("hypervolume", "Hypervolume", _volume_lead(study) + band, drawn))
     shown = min(len(study.ranked), BEST)
     wide = 80 * (len(study.space) + len(study.objectives) + 1) + 60
     parallel = _figure(parallel_coordinates(study), "Choices of the best designs", wide)
-    which = "All" if shown < BEST else "The best"
+    which = "The" if shown < BEST else "The best"
     out += [
         (
             "parallel",
@@ -125,21 +114,41 @@ def _sections(study: Study) -> list[tuple[str, str, str, str]]:
     return out
 
 
-def _front_lead(study: Study) -> str:
-    """What the front's figure shows and leaves out."""
+def _convergence(study: Study, band: str, volumes: list[curves.Steps]) -> tuple[str, str]:
+    """The best reward; where no design is feasible, how near the specs the search came."""
+    if study.feasible.any():
+        lead, title, steps = (
+            "Best reward of a feasible design so far.",
+            "best reward",
+            curves.reward_steps(study),
+        )
+    else:
+        lead = (
+            "No design is feasible, so this shows the least total violation so far: how far the "
+            "specs are missed, each relative to its bound."
+        )
+        title, steps = "least total violation", curves.violation_steps(study)
+    drawn = _figure(curves.draw(study, steps, title), f"{title} by evaluations")
+    if not any(len(curve.x) for curve in steps):
+        drawn = tag("p", "No design is valid, so there is nothing to draw.", class_="empty")
+    table = tables.agents(study, volumes) if len(study.runs) > 1 else ""
+    return lead + band, drawn + table
+
+
+def _fronts(study: Study) -> tuple[str, str]:
+    """The figures of the front, led by what they show and leave out."""
+    figures = front_figures(study)
     text = "Every different design evaluated, thinned where there are thousands. "
     if len(study.objectives) > 1:
         text += "The line joins the designs that no feasible one dominates. "
+    if len(study.objectives) == 2 and len(figures) == 2:
+        text += "The second figure is the part of the first around the front. "
     names = [metric_name(m) for m, log in zip(study.objectives, study.log, strict=True) if log]
     if names:
         text += escape(f"Logarithmic: {' and '.join(names)}. ")
-    return text + summary.failures(study)
-
-
-def _fronts(study: Study) -> str:
-    pairs = front_figures(study)
-    drawn = "".join(_figure(f, f"Designs: {what}") for what, f in pairs)
-    return tag("div", drawn, class_="pairs" if len(pairs) > 1 else "")
+    drawn = "".join(_figure(f, f"Designs: {what}") for what, f in figures)
+    place = tag("div", drawn, class_="pairs" if len(figures) > 1 else "")
+    return text + summary.failures(study), place
 
 
 def _volume_lead(study: Study) -> str:
@@ -156,8 +165,8 @@ def _importance(study: Study) -> tuple[str, str]:
     lead = (
         f"Share of each objective's variance (of its logarithm where it is positive) that the "
         f"choice of one parameter explains by itself (η²), over {len(rows):,} different {what} "
-        "that the agents chose. Searching favours some regions, so this is biased by the search: read "
-        "it as a hint, not as a sensitivity analysis. Grey marks: what chance alone would give."
+        "that the agents chose. Searching favours some regions, so this is biased by the search: "
+        "read it as a hint, not as a sensitivity analysis. Grey marks: what chance alone gives."
     )
     if len(rows) < 3:
         return lead, tag("p", "Too few measured designs to say anything.", class_="empty")

@@ -35,7 +35,7 @@ def parallel_coordinates(study: Study) -> go.Figure:
             "values": designs[:, column],
             "range": [-0.5, len(p) - 0.5] if len(p) == 1 else [0, len(p) - 1],
             "tickvals": list(range(len(p))),
-            "ticktext": [str(value) for value in p.values],
+            "ticktext": [_short(str(value)) for value in p.values],
         }
         for column, (name, p) in enumerate(
             zip(study.space.names, study.space.parameters, strict=True)
@@ -55,7 +55,12 @@ def parallel_coordinates(study: Study) -> go.Figure:
         "cmax": high,
     }
     trace = go.Parcoords(dimensions=dimensions, line=line, labelside="top")
-    return figure([trace], height=460, margin={"l": 56, "r": 40, "t": 76, "b": 24})
+    return figure([trace], height=460, margin={"l": 64, "r": 40, "t": 76, "b": 24})
+
+
+def _short(text: str, limit: int = 12) -> str:
+    """A label that fits beside an axis; Plotly takes these as they are, without markup."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _number_axis(label: str, values: FloatArray, log: bool | None = None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from codesign_gym.experiments.report.text import (
     amount,
     bound,
     kept,
+    listing,
     margin,
     metric_name,
     number,
@@ -28,11 +29,11 @@ def sentence(study: Study) -> str:
     who = f"agent {study.agents[0]}" if agents == 1 else plural(agents, "agent")
     text = f"A search by {who}"
     text += f" in {plural(len(runs), 'run')}" if len(runs) > 1 else f", seed {runs[0].config.seed},"
-    text += f" for the {' and the '.join(goals)}"
+    text += f" for the {listing(goals)}"
     if study.specs:
         metrics = {m.name: m for m in study.metrics}
         bounds = [bound(spec, metrics[spec.metric]) for spec in study.specs]
-        text += f" with {' and '.join(bounds)}"
+        text += f" with {listing(bounds)}"
     return escape(f"{text}, among {_size(study.space.cardinality)} designs.")
 
 
@@ -80,8 +81,8 @@ def cards(study: Study) -> str:
     metrics = {m.name: m for m in study.metrics}
     items = [
         _runs_card(study),
-        ("evaluations", f"{n:,}", f"{len(study.distinct):,} different designs"),
-        ("feasible", share(good, n), f"{good:,} evaluations"),
+        ("evaluations", f"{n:,}", plural(len(study.distinct), "different design")),
+        ("feasible", share(good, n), plural(good, "evaluation")),
         (
             "best reward",
             number(study.rewards[best]),
@@ -92,11 +93,12 @@ def cards(study: Study) -> str:
         (
             f"{metric_name(m)} of the best",
             amount(evaluation.metrics[m.name][best], m.unit),
-            f"best seen {_extreme(study, j)}",
+            f"best feasible {_extreme(study, j)}",
         )
         for j, m in enumerate(study.objectives)
     ]
-    items.append(("Pareto front", f"{len(study.front):,}", "designs that none dominates"))
+    if len(study.objectives) > 1:
+        items.append(("Pareto front", f"{len(study.front):,}", "designs that none dominates"))
     values = [(s, float(evaluation.metrics[s.metric][best])) for s in study.specs]
     met = sum(kept(spec, value) for spec, value in values)
     told = "; ".join(
@@ -133,11 +135,7 @@ def _extreme(study: Study, j: int) -> str:
     """The best value of an objective among feasible designs."""
     values = study.evaluation.objectives[study.feasible, j]
     metric = study.objectives[j]
-    return (
-        amount(float(metric.sign * values.min()), metric.unit)
-        if len(values)
-        else "in none feasible"
-    )
+    return amount(float(metric.sign * values.min()), metric.unit) if len(values) else "none"
 
 
 def failures(study: Study) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from codesign_gym.experiments.report.curves import BAND_SEEDS, Steps
 from codesign_gym.experiments.report.study import FloatArray, Study
 from codesign_gym.experiments.report.text import (
+    caption_of,
     kept,
     margin,
     metric_name,
@@ -123,7 +124,7 @@ def best_designs(study: Study) -> str:
         tag("td", "") + "".join(tag("th", f"#{i}", scope="col") for i in range(1, len(rows) + 1)),
     )
     caption = "Choices that equal those of design #1 are dimmed."
-    inner = tag("caption", caption) + tag("thead", head) + tag("tbody", "".join(parts))
+    inner = caption_of(caption) + tag("thead", head) + tag("tbody", "".join(parts))
     return scrolling(tag("table", inner, class_="designs"), "best designs")
 
 

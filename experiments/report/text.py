@@ -76,6 +76,15 @@ def metric_name(metric: Metric) -> str:
     return name.replace("_", " ")
 
 
+def listing(parts: Sequence[str]) -> str:
+    """The parts as an enumeration.
+
+    >>> listing(["a"]), listing(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
 def with_unit(name: str, of: str) -> str:
     """A name followed by its unit, if it has one."""
     return f"{name} ({unit(of)})" if of else name
@@ -90,7 +99,7 @@ def amount(value: float, of: str) -> str:
 def bound(spec: Spec, metric: Metric) -> str:
     """A spec as it is printed, in one line."""
     sign = {"<=": "≤", ">=": "≥"}[spec.sense]
-    text = f"{metric_name(metric)} {sign} {amount(spec.bound, metric.unit)}"
+    text = f"{metric_name(metric)} {sign} {_exact(spec.bound, metric)}"
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
@@ -102,8 +111,14 @@ def margin(spec: Spec, metric: Metric, value: float) -> str:
     >>> margin(Spec("acc_pct", ">=", 90.0), Metric("acc_pct", "%", "max"), 93.2)
     '93.20, at least 90 %'
     """
-    limit = amount(spec.bound, metric.unit)
+    limit = _exact(spec.bound, metric)
     return f"{number(value)}{' of' if spec.sense == '<=' else ', at least'} {limit}"
+
+
+def _exact(value: float, metric: Metric) -> str:
+    """A value that somebody chose: all its digits, and the unit."""
+    text = f"{value:,.10g}".replace("-", _MINUS)
+    return f"{text} {unit(metric.unit)}" if metric.unit else text
 
 
 def kept(spec: Spec, value: float) -> bool:
@@ -138,8 +153,13 @@ def table(
         )
         for row in body
     )
-    inner = tag("caption", escape(caption)) + tag("thead", tag("tr", top)) + tag("tbody", rows)
+    inner = caption_of(caption) + tag("thead", tag("tr", top)) + tag("tbody", rows)
     return scrolling(tag("table", inner, **attributes), caption)
+
+
+def caption_of(text: str) -> str:
+    """A caption that stays in view where its table is wider than the page."""
+    return tag("caption", tag("span", escape(text)))
 
 
 def scrolling(content: str, label: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from codesign_gym.envs import Evaluation, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.operators import crossover, keys, mutate, tournament, unseen
-from codesign_gym.search.options import at_least
+from codesign_gym.search.options import at_least, between
 from codesign_gym.search.pareto import constrained_ranks, crowding_distance
 from codesign_gym.search_spaces import Designs
 
@@ -39,6 +39,7 @@ class Nsga2(Agent):
     ) -> None:
         super().__init__(statement, seed, options)
         at_least("nsga2", "population", self.options.population, 2)
+        between("nsga2", "crossover", self.options.crossover, 0, 1)
         self.batch_size = self.options.population
         self._designs = np.empty((0, len(self.space)), dtype=np.int32)
         self._objectives = np.empty((0, len(statement.objectives)))

@@ -31,7 +31,7 @@ class OptunaOptions:
 
     Attributes:
         sampler: Name of a class of ``optuna.samplers``, with or without "Sampler": TPE, GP, CmaEs,
-            NSGAII, NSGAIII, QMC, Random, BruteForce.
+            NSGAII, NSGAIII, QMC, Random.
         multi_objective: Whether the sampler sees the problem's objectives instead of its reward;
             by default NSGA-II and NSGA-III do, where there are several.
     """
@@ -78,7 +78,12 @@ class OptunaAgent(Agent):
             # Constraints and some samplers are marked experimental on every use.
             warnings.simplefilter("ignore")
             for _ in range(n):
-                trial = self._study.ask(self._distributions)
+                try:
+                    trial = self._study.ask(self._distributions)
+                except (ImportError, ValueError) as error:
+                    raise InputError(
+                        f"Optuna's sampler {self.options.sampler!r} cannot be used here: {error}"
+                    ) from error
                 rows.append(self.space.from_optuna(trial.params))
                 self._pending.setdefault(rows[-1][0].tobytes(), []).append(trial)
         self._log.append(("ask", n, None))
@@ -145,7 +150,9 @@ def _sampler(name: str, seed: int, constrained: bool) -> BaseSampler:
     """The sampler called ``name``; one that is unknown or cannot be made raises `InputError`."""
     import optuna.samplers
 
-    unusable = {"BaseSampler", "BaseGASampler", "GridSampler", "PartialFixedSampler", "nsgaii"}
+    unusable = {"BaseSampler", "BaseGASampler", "nsgaii"}  # not samplers
+    unusable |= {"GridSampler", "PartialFixedSampler"}  # need arguments
+    unusable |= {"BruteForceSampler"}  # ends a study by itself
     usable = {n.removesuffix("Sampler"): n for n in set(optuna.samplers.__all__) - unusable}
     by_lower = {short.lower(): full for short, full in usable.items()}
     full_name = by_lower.get(name.lower().removesuffix("sampler"))

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator, ProblemStatement
 from codesign_gym.search.agent import Agent
-from codesign_gym.search.options import at_least
+from codesign_gym.search.options import at_least, between
 from codesign_gym.search_spaces import Designs
 
 
@@ -49,6 +49,8 @@ class Ppo(Agent):
         at_least("ppo", "num_envs", self.options.num_envs, 2)
         for name in ("rollout", "epochs", "hidden"):
             at_least("ppo", name, getattr(self.options, name), 1)
+        for name in ("learning_rate", "entropy"):
+            between("ppo", name, getattr(self.options, name), 0, 1)
 
     def ask(self, n: int) -> Designs:
         """Not available: the policy needs the rewards of its own actions, in order."""

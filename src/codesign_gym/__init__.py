@@ -7,9 +7,11 @@
     >>> result.best.feasible
     True
 
-Importing the package registers its Gymnasium environments. `search` here is the function; import
-the modules of the package of that name with ``from codesign_gym.search import ...``.
+Importing the package registers its Gymnasium environments. `search` is both the function and the
+package that it lives in.
 """
+
+from typing import TYPE_CHECKING
 
 from codesign_gym.cost_models import (
     CostModel,
@@ -28,7 +30,7 @@ from codesign_gym.envs import (
     list_problems,
     make_problem,
 )
-from codesign_gym.search import Agent, SearchResult, list_agents, make_agent, search
+from codesign_gym.search import Agent, SearchResult, list_agents, make_agent
 from codesign_gym.search_spaces import (
     Categorical,
     Condition,
@@ -38,6 +40,9 @@ from codesign_gym.search_spaces import (
     list_spaces,
     make_space,
 )
+
+if TYPE_CHECKING:  # at run time this is the package, which can be called
+    from codesign_gym.search.loop import search
 
 __version__ = "0.1.0"
 

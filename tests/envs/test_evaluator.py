@@ -128,6 +128,7 @@ def test_continued_runs_equal_uninterrupted_ones(
     new = {tuple(row) for row in RUN[done:].tolist()} - known
     assert len(cost.seen) == len(new)
     np.testing.assert_array_equal(concat(recorded).designs, RUN[done:])
+    assert all(len(batch) for batch in recorded)
 
 
 def test_continuing_with_other_designs_is_refused() -> None:

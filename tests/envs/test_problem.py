@@ -9,6 +9,7 @@ import pytest
 
 from codesign_gym.cost_models import CostModel, Metric, Metrics
 from codesign_gym.envs import Spec, list_problems, make_problem
+from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.search_spaces import Designs, InputError
 from tests.toy import CHIP, NET, Accuracy, Cost, toy_problem
 
@@ -85,6 +86,7 @@ def test_infinite_figures_break_specs(specs: tuple[str, ...]) -> None:
         models=(Unmeasurable(), Accuracy()),
         objective_names=("stall_ms",),
         specs=tuple(map(Spec.parse, specs)),
+        reward=WeightedProduct({"stall_ms": -1.0}, {"stall_ms": 1.0}),
     )
     assert problem.evaluate([[0, 0, 1], [1, 0, 1]]).feasible.tolist() == [False, True]
 
@@ -182,6 +184,7 @@ def test_make_problem_options() -> None:
     tight = make_problem("resnet18-asic", specs=["area_mm2<=1", Spec("latency_ms", "<=", 50.0)])
     assert [str(spec) for spec in tight.specs] == ["area_mm2<=1", "latency_ms<=50"]
     assert make_problem("resnet18-asic", specs=[]).specs == ()
+    assert make_problem("resnet18-asic", specs="area_mm2<=1").specs == tight.specs[:1]
     other = make_problem("mobilenetv2-asic").models[0]
     assert make_problem("resnet18-asic", cost_model=other).models == (other,)
     with pytest.raises(InputError, match="unknown metric of problem 'resnet18-asic' 'energy_uj'"):
@@ -189,3 +192,8 @@ def test_make_problem_options() -> None:
     with pytest.raises(InputError, match="unknown problem 'resnet-asic'; did you mean 'resnet18-"):
         make_problem("resnet-asic")
     assert set(HARDWARE_ONLY) <= set(list_problems())
+
+
+def test_reward_of_an_unknown_metric_is_refused_at_once() -> None:
+    with pytest.raises(InputError, match=r"metric of the reward .* 'area'; did you mean"):
+        toy_problem(reward=WeightedProduct({"area": -1.0}, {"area": 1.0}))

@@ -77,6 +77,8 @@ def test_infeasible_reward_follows_the_violation(found: Evaluation) -> None:
     rewards = infeasible_reward(found)
     order = np.argsort(found.violation)
     assert (np.diff(rewards[order]) <= 0).all()
+    finite = found.violation[np.isfinite(found.violation)]
+    np.testing.assert_allclose(rewards[np.isfinite(found.violation)], -finite / (1 + finite))
     assert (rewards[found.feasible] == 0).all()
     assert (rewards[~found.metrics.valid] == -1).all()
 
