@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments import console
@@ -309,7 +308,7 @@ def _verify(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
-    top = _best_designs(record, 5)
+    top = record.ranking[:5]
     rows = design_rows(record.space, record.evaluation.take(top), record.rewards[top])
     shown = [
         {
@@ -333,13 +332,6 @@ def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
         f"report: {summary['report']}",
         soft_wrap=True,
     )
-
-
-def _best_designs(record: RunRecord, n: int) -> NDArray[np.intp]:
-    """Evaluations of the best ``n`` different designs, the first of equals first."""
-    order = np.argsort(-record.rewards, kind="stable")
-    _, first = np.unique(record.evaluation.designs[order], axis=0, return_index=True)
-    return order[np.sort(first)[:n]]
 
 
 def _options(texts: list[str]) -> dict[str, str]:

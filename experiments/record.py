@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from codesign_gym.cost_models.metrics import Metric
 from codesign_gym.envs import Evaluation, Spec
-from codesign_gym.search.pareto import best_so_far, nondominated
+from codesign_gym.search.pareto import nondominated, ranking
 from codesign_gym.search_spaces import SearchSpace
 
 
@@ -75,11 +75,11 @@ class RunRecord:
         return nondominated(self.evaluation)
 
     @cached_property
-    def best(self) -> int:
-        """The evaluation with the highest reward; the first of equals."""
-        return int(np.argmax(self.rewards))
+    def ranking(self) -> NDArray[np.intp]:
+        """Evaluations from best to worst, feasible ones first, each design once."""
+        return ranking(self.evaluation, self.rewards)
 
-    @cached_property
-    def incumbent(self) -> NDArray[np.float64]:
-        """Highest reward after each evaluation, ``[n]``."""
-        return best_so_far(self.rewards)
+    @property
+    def best(self) -> int:
+        """The best evaluation: the feasible one with the highest reward, if any is feasible."""
+        return int(self.ranking[0])

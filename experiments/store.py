@@ -67,6 +67,7 @@ class Store:
     def __init__(self, path: Path, write: bool = False) -> None:
         self.path = path
         self._lock: FileLock | None = None
+        self._writing = False
         if write:
             self._lock = FileLock(f"{path}.lock", timeout=0)
             try:
@@ -90,15 +91,11 @@ class Store:
                 _create(self.path)
             self._check_header()
             self._connection = self._connect("ro")  # changes nothing, whatever the file is
-            problems = self._connection.execute("PRAGMA quick_check(1)").fetchall()
-            if problems != [("ok",)]:
-                raise self._damaged(problems[0][0])
-            if write:
-                self._connection.close()
-                self._connection = self._connect("rw")
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                # The log survives the death of the process in this mode, and is much faster.
-                self._connection.execute("PRAGMA synchronous = NORMAL")
+            (found,) = self._one("PRAGMA integrity_check(1)")
+            if found != "ok":
+                raise self._damaged(found)
+            if self._one("PRAGMA foreign_key_check") is not None:
+                raise self._damaged("evaluations of no run")
 
     def _check_header(self) -> None:
         """Read the file's kind and version without SQLite, which would repair what is not ours."""
@@ -118,6 +115,17 @@ class Store:
         uri = f"{self.path.absolute().as_uri()}?mode={mode}"
         return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10.0)
 
+    def _to_write(self) -> sqlite3.Connection:
+        """The connection, from the first change on one that may write."""
+        if not self._writing:
+            self._connection.close()
+            self._connection = self._connect("rw")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            # The log survives the death of the process in this mode, and is much faster.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._writing = True
+        return self._connection
+
     def _damaged(self, detail: object) -> InputError:
         return InputError(f"{self.path} is not a store or is damaged ({detail}): not touched")
 
@@ -135,7 +143,7 @@ class Store:
     def close(self) -> None:
         """Close the file and give up the lock; a store at rest is one file, with no log beside."""
         if hasattr(self, "_connection"):
-            if self._lock is not None:
+            if self._writing:
                 with suppress(sqlite3.Error):  # a reader is at it: the log stays for now
                     self._connection.executescript(
                         "PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE;"
@@ -168,7 +176,7 @@ class Store:
                 begun = datetime.now(UTC).isoformat("T", "seconds")
                 about = json.dumps(info | {"begun": begun})
                 head = (key, json.dumps(config.to_dict()), *texts.values(), command, about)
-                self._connection.execute(
+                self._to_write().execute(
                     "INSERT INTO runs"
                     " (id, config, space, metrics, objectives, specs, command, info, checksum)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -210,7 +218,7 @@ class Store:
     def finish(self, key: str) -> None:
         """Mark a run as having used its budget."""
         with self._explained():
-            self._connection.execute("UPDATE runs SET finished = 1 WHERE id = ?", (key,))
+            self._to_write().execute("UPDATE runs SET finished = 1 WHERE id = ?", (key,))
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -254,7 +262,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._to_write().execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
@@ -269,7 +277,7 @@ class Store:
             yield
         except sqlite3.OperationalError as error:
             raise InputError(f"store {self.path}: {error} (locked, or not readable)") from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self._damaged(error) from error
         except OSError as error:
             raise InputError(f"cannot read {self.path}: {error.strerror}") from error

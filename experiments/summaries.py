@@ -64,7 +64,7 @@ def compare_rows(records: Sequence[RunRecord], seed: int = 0) -> list[Row]:
         groups.setdefault(label(record), []).append(record)
     rows = []
     for name, members in groups.items():
-        final = np.array([float(record.incumbent[-1]) for record in members])
+        final = np.array([float(record.rewards[record.best]) for record in members])
         low, high = bootstrap_interval(final[:, None], np.random.default_rng(seed))
         rows.append(
             {

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from codesign_gym.envs import DesignProblem, Evaluation, Evaluator
 from codesign_gym.search.agent import Agent
-from codesign_gym.search.pareto import nondominated
+from codesign_gym.search.pareto import nondominated, ranking
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.parameters import Choice
 
 
 class Best(NamedTuple):
-    """The design with the highest reward.
+    """The best design of a search.
 
     Attributes:
         design: Its values by parameter.
@@ -52,8 +52,8 @@ class SearchResult:
 
     @cached_property
     def best(self) -> Best:
-        """The design with the highest reward, the first of equals."""
-        row = int(np.argmax(self.rewards))
+        """The feasible design with the highest reward; of all designs, if none is feasible."""
+        row = ranking(self.history, self.rewards)[0]
         return Best(
             self.problem.space.decode(self.history.designs[[row]])[0],
             {name: float(column[row]) for name, column in self.history.metrics.items()},

@@ -15,6 +15,21 @@ def best_so_far(rewards: FloatArray) -> FloatArray:
     return np.maximum.accumulate(rewards)
 
 
+def ranking(evaluation: Evaluation, rewards: FloatArray) -> NDArray[np.intp]:
+    """The designs from best to worst: feasible ones first, then by reward; each design once.
+
+    Args:
+        evaluation: ``n`` designs.
+        rewards: Their rewards ``[n]``.
+
+    Returns:
+        Rows of the evaluation; of equals, and of repeated designs, the first comes first.
+    """
+    _, first = np.unique(evaluation.designs, axis=0, return_index=True)
+    rows = np.sort(first)
+    return rows[np.lexsort((-rewards[rows], ~evaluation.feasible[rows]))]
+
+
 def nondominated(evaluation: Evaluation) -> NDArray[np.intp]:
     """Feasible designs that no feasible one dominates, each once, sorted by the first objective.
 

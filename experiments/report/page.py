@@ -139,7 +139,7 @@ def _fronts(study: Study) -> tuple[str, str]:
     """The figures of the front, led by what they show and leave out."""
     figures = front_figures(study)
     text = "Every different design evaluated, thinned where there are thousands. "
-    if len(study.objectives) > 1:
+    if len(study.objectives) > 1 and len(study.front):
         text += "The line joins the designs that no feasible one dominates. "
     if len(study.objectives) == 2 and len(figures) == 2:
         text += "The second figure is the part of the first around the front. "

@@ -29,9 +29,15 @@ def parallel_coordinates(study: Study) -> go.Figure:
     """The best different designs, a line each through its choices, objectives and reward."""
     rows = study.ranked[:BEST][::-1]  # the best are drawn last, on top
     designs = study.evaluation.designs[rows]
+    bare = [p.name for p in study.space.parameters]
     dimensions = [
         {
-            "label": "<br>".join(plain(part) for part in (*name.split("."), unit(p.unit)) if part),
+            # Two lines fit above an axis: the group is told only where it is needed.
+            "label": "<br>".join(
+                plain(part)
+                for part in (p.name if bare.count(p.name) == 1 else name, unit(p.unit))
+                if part
+            ),
             "values": designs[:, column],
             "range": [-0.5, len(p) - 0.5] if len(p) == 1 else [0, len(p) - 1],
             "tickvals": list(range(len(p))),
@@ -147,7 +153,7 @@ def importance(study: Study) -> go.Figure:
             hovertemplate="%{x:.1f} % by chance",
         )
     )
-    across = axis("share of the variance explained (%)", rangemode="tozero")
+    across = axis("variance explained (%)", rangemode="tozero")
     return figure(
         traces,
         height=max(260, 110 + len(names) * (14 + 13 * len(shares))),

@@ -14,7 +14,7 @@ from codesign_gym.cost_models.metrics import Metric
 from codesign_gym.envs import Evaluation, Spec
 from codesign_gym.envs.evaluation import concat
 from codesign_gym.experiments.record import RunConfig, RunRecord
-from codesign_gym.search.pareto import nondominated
+from codesign_gym.search.pareto import nondominated, ranking
 from codesign_gym.search_spaces import InputError, SearchSpace
 
 FloatArray = NDArray[np.float64]
@@ -120,8 +120,7 @@ class Study:
     @cached_property
     def ranked(self) -> Rows:
         """The different designs, best first: feasible before infeasible, then by reward."""
-        rows = self.distinct
-        return rows[np.lexsort((rows, -self.rewards[rows], ~self.feasible[rows]))]
+        return ranking(self.evaluation, self.rewards)
 
     @cached_property
     def front(self) -> Rows:

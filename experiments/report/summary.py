@@ -93,7 +93,7 @@ def cards(study: Study) -> str:
         (
             f"{metric_name(m)} of the best",
             amount(evaluation.metrics[m.name][best], m.unit),
-            f"best feasible {_extreme(study, j)}",
+            _extreme(study, j),
         )
         for j, m in enumerate(study.objectives)
     ]
@@ -132,10 +132,12 @@ def _runs_card(study: Study) -> tuple[str, str, str]:
 
 
 def _extreme(study: Study, j: int) -> str:
-    """The best value of an objective among feasible designs."""
+    """The best value of an objective among feasible designs, in words."""
     values = study.evaluation.objectives[study.feasible, j]
     metric = study.objectives[j]
-    return amount(float(metric.sign * values.min()), metric.unit) if len(values) else "none"
+    if not len(values):
+        return "none feasible"
+    return f"best feasible {amount(float(metric.sign * values.min()), metric.unit)}"
 
 
 def failures(study: Study) -> str:

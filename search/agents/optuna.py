@@ -163,6 +163,8 @@ def _sampler(name: str, seed: int, constrained: bool) -> BaseSampler:
     arguments: dict[str, Any] = {"seed": seed}
     if constrained and "constraints_func" in takes:
         arguments["constraints_func"] = _constraints
+    if "scramble" in takes:
+        arguments["scramble"] = True  # without it the seed has no effect
     for quiet in ("warn_independent_sampling", "warn_asynchronous_seeding"):
         if quiet in takes:
             arguments[quiet] = False

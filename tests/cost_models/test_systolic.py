@@ -254,7 +254,8 @@ def test_compat_changes_what_it_says() -> None:
     exact, tool = layer_table(layers, arrays), layer_table(layers, arrays, compat="scalesim")
     changed = {name for name in exact if not np.array_equal(exact[name], tool[name])}
     assert changed == {
-        "cycles", "compute_cycles", "stall_cycles", "latency_ms", "ifmap_sram_reads", "filter_sram_reads", "ofmap_sram_writes",
+        "cycles", "compute_cycles", "stall_cycles", "latency_ms", "ifmap_sram_reads",
+        "filter_sram_reads", "ofmap_sram_writes",
         "compute_util_pct", "overall_util_pct",
     }  # fmt: skip
 

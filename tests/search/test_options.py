@@ -98,6 +98,7 @@ def test_ranges() -> None:
         at_least("a", "b", 0, 1)
     with pytest.raises(InputError, match=r"'b' of a must be in 0\.\.1, got 1\.5"):
         between("a", "b", 1.5, 0, 1)
-    for check in (lambda: at_least("a", "b", float("nan"), 0), lambda: between("a", "b", -1, 0, 1)):
-        with pytest.raises(InputError):
-            check()
+    with pytest.raises(InputError):
+        at_least("a", "b", float("nan"), 0)
+    with pytest.raises(InputError):
+        between("a", "b", float("nan"), 0, 1)

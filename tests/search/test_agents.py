@@ -1,0 +1,273 @@
+"""Each agent searches better than chance where it should, and does what its options say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from moocore import hypervolume
+
+from codesign_gym.envs import DesignProblem, Evaluator, make_problem
+from codesign_gym.experiments.testing import synthetic_problem
+from codesign_gym.search import make_agent, search
+from codesign_gym.search.agents import Nsga2, RegularizedEvolution
+from codesign_gym.search.operators import keys
+from codesign_gym.search_spaces import InputError
+
+CATEGORICAL = synthetic_problem("categorical")
+ORDINAL = synthetic_problem("ordinal")
+SINGLE_OBJECTIVE = synthetic_problem("ordinal", objectives=1)
+
+
+def best_rewards(
+    problem: DesignProblem, agent: str, budget: int, seeds: int, **options: Any
+) -> Any:
+    runs = [search(problem, make_agent(agent, problem, s, **options), budget) for s in range(seeds)]
+    return np.array([run.best.reward for run in runs])
+
+
+@pytest.mark.parametrize("problem", [CATEGORICAL, ORDINAL], ids=lambda problem: problem.name)
+@pytest.mark.parametrize(
+    ("agent", "options"),
+    [
+        ("regularized-evolution", {}),
+        ("nsga2", {}),
+        ("optuna", {"sampler": "TPE"}),
+        ("optuna", {"sampler": "NSGAII", "multi_objective": False}),
+        ("ppo", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_beats_random_search(problem: DesignProblem, agent: str, options: dict[str, Any]) -> None:
+    budget = 150 if options.get("sampler") == "TPE" else 400  # TPE learns fast, and is slow
+    found = best_rewards(problem, agent, budget, 3, **options)
+    assert np.median(found) > np.median(best_rewards(problem, "random", budget, 9))
+
+
+def test_the_gaussian_process_beats_random_search() -> None:
+    found = best_rewards(CATEGORICAL, "optuna", 30, 1, sampler="GP")
+    assert found[0] > np.median(best_rewards(CATEGORICAL, "random", 30, 15))
+
+
+def test_evolution_beats_random_search_on_hardware() -> None:
+    problem = make_problem("resnet18-asic")
+    chance = np.median(best_rewards(problem, "random", 400, 7))
+    for agent in ("regularized-evolution", "nsga2"):
+        assert np.median(best_rewards(problem, agent, 400, 5)) > chance
+
+
+def test_the_front_of_nsga2_beats_that_of_random_search() -> None:
+    problem = make_problem("resnet18-asic")
+
+    def volume(agent: str, seed: int) -> float:
+        front = search(problem, make_agent(agent, problem, seed), 600).pareto.objectives
+        return float(hypervolume(np.log(front), ref=np.log([1e5, 100.0])))
+
+    volumes = {agent: [volume(agent, seed) for seed in range(5)] for agent in ("random", "nsga2")}
+    assert np.median(volumes["nsga2"]) > np.median(volumes["random"])
+    assert min(volumes["nsga2"]) > min(volumes["random"])
+
+
+# -- random -----------------------------------------------------------------------------------
+
+
+def test_random_search_repeats_nothing_and_is_uniform() -> None:
+    agent = make_agent("random", ORDINAL, 0)
+    designs = np.concatenate([agent.ask(500) for _ in range(10)])
+    assert len(set(keys(designs))) == 5000
+    counts = np.stack([np.bincount(column, minlength=8) for column in designs.T])
+    # Chi-squared with 7 degrees of freedom: above 29 once in 10,000.
+    assert (((counts - 625) ** 2 / 625).sum(axis=1) < 29).all()
+
+
+# -- regularized evolution --------------------------------------------------------------------
+
+
+def test_the_oldest_leave_the_population() -> None:
+    agent = make_agent("regularized-evolution", ORDINAL, 0, population=10)
+    assert isinstance(agent, RegularizedEvolution)
+    told = []
+    for _ in range(5):
+        designs = agent.ask(4)
+        told += designs.tolist()
+        agent.tell(designs, ORDINAL.evaluate(designs))
+    assert np.array(agent._designs).tolist() == told[-10:]
+    rewards = ORDINAL.reward(ORDINAL.evaluate(told[-10:]))
+    np.testing.assert_allclose(agent._rewards, rewards)
+
+
+def test_mutants_descend_from_the_winner_where_all_take_part() -> None:
+    agent = make_agent("regularized-evolution", ORDINAL, 0, population=12, tournament=400)
+    designs = agent.ask(12)
+    evaluation = ORDINAL.evaluate(designs)
+    agent.tell(designs, evaluation)
+    winner = designs[ORDINAL.reward(evaluation).argmax()]
+    children = agent.ask(8)
+    assert ((children != winner).sum(axis=1) == 1).all()
+
+
+# -- nsga2 ------------------------------------------------------------------------------------
+
+
+def test_nsga2_keeps_the_best_fronts_feasible_first() -> None:
+    agent = make_agent("nsga2", ORDINAL, 0, population=20)
+    assert isinstance(agent, Nsga2)
+    assert agent.batch_size == 20
+    designs = np.unique(ORDINAL.space.sample(300, np.random.default_rng(0)), axis=0)
+    evaluation = ORDINAL.evaluate(designs)
+    agent.tell(designs, evaluation)
+    kept = ORDINAL.evaluate(agent._designs)
+    assert len(kept) == 20
+    assert kept.feasible.all()
+    feasible = evaluation.objectives[evaluation.feasible].tolist()
+    dominated = [
+        any(all(x <= y for x, y in zip(a, b, strict=True)) and a != b for a in feasible)
+        for b in kept.objectives.tolist()
+    ]
+    # Whoever is dominated stands behind everyone who is not.
+    assert dominated == sorted(dominated)
+
+
+def test_nsga2_keeps_designs_once() -> None:
+    agent = make_agent("nsga2", ORDINAL, 0, population=20)
+    assert isinstance(agent, Nsga2)
+    designs = ORDINAL.space.sample(15, np.random.default_rng(0))
+    for _ in range(3):
+        agent.tell(designs, ORDINAL.evaluate(designs))
+    assert len(agent._designs) == len(np.unique(designs, axis=0))
+
+
+def test_nsga2_without_crossover_only_mutates() -> None:
+    agent = make_agent("nsga2", ORDINAL, 0, population=30, crossover=0)
+    designs = agent.ask(30)
+    agent.tell(designs, ORDINAL.evaluate(designs))
+    children = agent.ask(30)
+    distance = (children[:, None] != designs[None]).sum(axis=2).min(axis=1)
+    assert np.mean(distance) < 3  # two random parents of 8 parameters would be 3.5 moves away
+
+
+def test_nsga2_approaches_feasibility_where_nothing_is_feasible() -> None:
+    problem = synthetic_problem("ordinal", infeasible=True)
+    for seed in range(3):
+        violation = [
+            search(problem, make_agent(agent, problem, seed), 400).history.violation.min()
+            for agent in ("nsga2", "random")
+        ]
+        assert violation[0] < violation[1]
+
+
+# -- optuna -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sampler", ["TPE", "tpe", "TPESampler", "NSGAII", "NSGAIII", "Random", "QMC"]
+)
+def test_samplers_by_any_spelling(sampler: str) -> None:
+    first, second = (
+        search(ORDINAL, make_agent("optuna", ORDINAL, seed, sampler=sampler), 30).history.designs
+        for seed in (0, 1)
+    )
+    assert not np.array_equal(first, second)  # the seed reaches the sampler
+
+
+def test_cma_es_runs_or_names_the_package_it_lacks() -> None:
+    agent = make_agent("optuna", ORDINAL, 0, sampler="CmaEs")
+    try:
+        import cmaes  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        with pytest.raises(InputError, match=r"sampler 'CmaEs' cannot be used here.*cmaes"):
+            search(ORDINAL, agent, 20)
+    else:
+        assert cmaes
+        assert len(search(ORDINAL, agent, 20).history) == 20
+
+
+def test_a_sampler_of_one_objective_refuses_several() -> None:
+    agent = make_agent("optuna", ORDINAL, 0, sampler="CmaEs", multi_objective=True)
+    with pytest.raises(InputError, match=r"sampler 'CmaEs' cannot be used here.*multi-objective"):
+        search(ORDINAL, agent, 20)
+
+
+@pytest.mark.parametrize("sampler", ["TPF", "GridSampler", "BruteForce", "nsgaii2", "", "Base"])
+def test_unknown_sampler_suggests_the_nearest(sampler: str) -> None:
+    with pytest.raises(InputError, match=f"unknown Optuna sampler {sampler!r}.*NSGAII, NSGAIII"):
+        make_agent("optuna", ORDINAL, 0, sampler=sampler)
+    if sampler == "TPF":
+        with pytest.raises(InputError, match="did you mean 'TPE'"):
+            make_agent("optuna", ORDINAL, 0, sampler=sampler)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "wanted", "problem", "objectives"),
+    [
+        ("NSGAII", None, ORDINAL, 2),
+        ("NSGAII", False, ORDINAL, 1),
+        ("TPE", None, ORDINAL, 1),
+        ("TPE", True, ORDINAL, 2),
+        ("NSGAII", True, SINGLE_OBJECTIVE, 1),
+    ],
+)
+def test_what_the_study_optimises(
+    sampler: str, wanted: bool | None, problem: DesignProblem, objectives: int
+) -> None:
+    agent: Any = make_agent("optuna", problem, 0, sampler=sampler, multi_objective=wanted)
+    assert len(agent._study.directions) == objectives
+    designs = agent.ask(5)
+    evaluation = problem.evaluate(designs)
+    agent.tell(designs, evaluation)
+    values = np.array([trial.values for trial in agent._study.trials])
+    if objectives == 1:
+        np.testing.assert_allclose(values[:, 0], -problem.reward(evaluation))
+    else:
+        finite = np.clip(evaluation.objectives, -1e30, 1e30)
+        np.testing.assert_allclose(values, finite)
+    constraints = [trial.user_attrs["violations"] for trial in agent._study.trials]
+    np.testing.assert_allclose(constraints, evaluation.violations.clip(max=1e30))
+
+
+# -- ppo --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("num_envs", "rollout"), [(4, 1), (16, 2)])
+def test_ppo_evaluates_batches_of_its_environments(num_envs: int, rollout: int) -> None:
+    agent = make_agent("ppo", ORDINAL, 0, num_envs=num_envs, rollout=rollout, epochs=1, hidden=4)
+    sizes: list[int] = []
+    evaluator = Evaluator(ORDINAL, 37, record=lambda evaluation: sizes.append(len(evaluation)))
+    agent.search(evaluator)
+    whole, rest = divmod(37, num_envs)
+    assert sizes == [num_envs] * whole + [rest]
+    assert evaluator.remaining == 0
+
+
+def test_ppo_drives_its_own_loop() -> None:
+    agent = make_agent("ppo", ORDINAL)
+    assert agent.owns_loop
+    with pytest.raises(NotImplementedError, match="use search"):
+        agent.ask(1)
+    with pytest.raises(NotImplementedError, match="use search"):
+        agent.tell(ORDINAL.space.sample(1, agent.rng), ORDINAL.evaluate([[0] * 8]))
+
+
+# -- ranges -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("agent", "option", "value"),
+    [
+        ("nsga2", "population", 1),
+        ("nsga2", "crossover", 1.5),
+        ("nsga2", "crossover", -0.1),
+        ("regularized-evolution", "population", 0),
+        ("regularized-evolution", "tournament", 0),
+        ("ppo", "num_envs", 1),
+        ("ppo", "rollout", 0),
+        ("ppo", "epochs", 0),
+        ("ppo", "hidden", 0),
+        ("ppo", "learning_rate", -1e-3),
+        ("ppo", "entropy", -1),
+    ],
+)
+def test_options_out_of_range(agent: str, option: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"option '{option}' of {agent} must be"):
+        make_agent(agent, ORDINAL, 0, **{option: value})
