@@ -193,11 +193,7 @@ def evaluate(
     if as_json:
         console.print_json(table)
         return
-    for row in table:
-        console.print_table([row["design"]])
-        console.print_table(
-            [row["metrics"] | {"feasible": row["feasible"], "reward": row["reward"]}]
-        )
+    console.print_designs(table, found.space, found.name)
 
 
 @app.command("train-proxy")
@@ -287,7 +283,7 @@ def bench(
 
 def _run_with_progress(config: RunConfig, directory: Path, quiet: bool) -> RunRecord:
     reward = make_problem(config.problem).reward
-    title = f"{config.problem} {config.agent} s{config.seed}"
+    title = f"{config.agent} s{config.seed}"
     with console.search_progress(title, config.budget, reward, quiet) as progress:
         return run(config, directory, progress)
 
@@ -310,21 +306,10 @@ def _verify(record: RunRecord) -> list[dict[str, Any]]:
 def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
     top = record.ranking[:5]
     rows = design_rows(record.space, record.evaluation.take(top), record.rewards[top])
-    shown = [
-        {
-            **row["metrics"],
-            "feasible": "yes" if row["feasible"] else "no",
-            "reward": row["reward"],
-        }
-        for row in rows
-    ]
-    console.print_table(shown, "best designs")
-    console.out.print("design of the best:", rows[0]["design"], soft_wrap=True)
+    console.print_designs(rows, record.space, "best designs")
     if "verified" in summary:
-        true = summary["verified"][0]
-        console.print_table(
-            [true["metrics"] | {"feasible": true["feasible"], "reward": true["reward"]}],
-            "the best, by the true cost models",
+        console.print_designs(
+            summary["verified"][:1], record.space, "the best, by the true cost models"
         )
     console.out.print(
         f"{summary['evaluations']} evaluations, {summary['feasible_share']:.0%} feasible, "
@@ -360,7 +345,7 @@ def _choices(space: SearchSpace, position: int, item: Any) -> Designs:
     try:
         if isinstance(item, dict):
             return space.encode([item])
-        if isinstance(item, list):
+        if isinstance(item, list) and not any(isinstance(choice, bool) for choice in item):
             return space.check([item])
     except InputError as error:
         text = str(error).removeprefix("design 0").removeprefix(":").strip()

@@ -35,7 +35,9 @@ def read_config(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: {error}") from None  # tomllib says the line and the column
+        end = f"at line {len(text.splitlines())}, the end of the file"
+        says = str(error).replace("at end of document", end)  # elsewhere it says line and column
+        raise InputError(f"{path}: {says}") from None
     except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"cannot read {path}: {error}") from None
     for key, value in data.items():

@@ -15,7 +15,6 @@ import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeRemainingColumn,
@@ -25,7 +24,7 @@ from rich.text import Text
 
 from codesign_gym.envs import Evaluation
 from codesign_gym.envs.rewards import Reward
-from codesign_gym.search_spaces import InputError
+from codesign_gym.search_spaces import InputError, SearchSpace
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,19 +65,20 @@ def search_progress(
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
-        MofNCompleteColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         TextColumn("best {task.fields[best]}  feasible {task.fields[feasible]}"),
         TextColumn("{task.fields[rate]}/s"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=err,
         disable=quiet,
     )
     best, feasible, done = -math.inf, 0, 0
-    with bar:
+    try:
         task = bar.add_task(title, total=budget, best="-", feasible="-", rate="-")
 
         def update(evaluation: Evaluation, replayed: bool) -> None:
             nonlocal best, feasible, done
+            bar.start()  # only now: a mistake is told without a bar above it
             best = max(best, float(np.max(reward(evaluation))))
             feasible += int(evaluation.feasible.sum())
             done += len(evaluation)
@@ -94,6 +94,9 @@ def search_progress(
             )
 
         yield update
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def number(value: object) -> str:
@@ -107,6 +110,26 @@ def number(value: object) -> str:
     return str(value)
 
 
+def print_designs(rows: Sequence[Mapping[str, Any]], space: SearchSpace, title: str) -> None:
+    """Designs side by side: what each is worth, its metrics, its choices."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    for i in range(len(rows)):
+        table.add_column(f"#{i + 1}", justify="right", overflow="fold")
+
+    def line(name: str, values: Sequence[object], style: str = "") -> None:
+        table.add_row(Text(name), *[Text(number(value)) for value in values], style=style)
+
+    line("reward", [row["reward"] for row in rows], "bold")
+    line("feasible", ["yes" if row["feasible"] else "no" for row in rows])
+    for name in rows[0]["metrics"]:
+        line(name, [row["metrics"][name] for row in rows])
+    for name, parameter in zip(space.names, space.parameters, strict=True):
+        label = f"{name} [{parameter.unit}]" if parameter.unit else name
+        line(label, [row["design"][name] for row in rows], "dim")
+    out.print(table)
+
+
 def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
     """Rows with the same keys as a table that fits the terminal."""
     if not rows:
@@ -114,8 +137,14 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
         return
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
     for key, value in rows[0].items():
-        numeric = isinstance(value, (int, float))
-        table.add_column(key, justify="right" if numeric else "left", overflow="fold")
+        words = [word for row in rows for word in number(row[key]).split()]
+        table.add_column(
+            key,
+            justify="right" if isinstance(value, (int, float)) else "left",
+            overflow="fold",
+            # Names and bounds stay whole in a narrow terminal; only sentences are broken.
+            min_width=min(max(map(len, words), default=0), 24),
+        )
     for row in rows:
         table.add_row(*[Text(number(value)) for value in row.values()])
     out.print(table)

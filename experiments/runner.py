@@ -44,11 +44,14 @@ def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
 
 
 def load_proxy(path: Path, problem: DesignProblem) -> CostModel:
-    """The learned cost model in ``path``; one of another problem's space raises `InputError`."""
+    """The learned cost model in ``path``; one of another problem raises `InputError`."""
     from codesign_gym.cost_models.learned.forest import ForestProxy
 
     model = ForestProxy.load(path)
     problem.space.columns_of(model.space)
+    trained_on = model.provenance.get("problem", problem.name)
+    if trained_on != problem.name:  # equal spaces may cost differently
+        raise InputError(f"{path} was trained on {trained_on!r}, not on {problem.name!r}")
     return model
 
 

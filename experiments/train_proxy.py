@@ -42,10 +42,10 @@ def train_proxy(stores: list[Path], out: Path, seed: int = 0) -> ModelCard:
     trained on all of them.
 
     Raises:
-        InputError: The stores mix spaces or metrics, hold a proxy's own predictions, or too few
+        InputError: The stores mix problems, hold a proxy's own predictions, or too few
             designs.
     """
-    space, designs, metrics, problems = _load(stores)
+    space, designs, metrics, problem = _load(stores)
     rows = np.isfinite(metrics.values_matrix).all(axis=1)
     designs, metrics = designs[rows], metrics.take(rows)
     n = len(designs)
@@ -58,7 +58,7 @@ def train_proxy(stores: list[Path], out: Path, seed: int = 0) -> ModelCard:
     trial = ForestProxy.fit(space, designs[train], metrics.take(train), seed)
     predicted = trial.compute(designs[test])
     scores = {name: _scores(metrics[name][test], predicted[name]) for name in metrics}
-    provenance: dict[str, Any] = {"problems": problems, "scores": scores}
+    provenance: dict[str, Any] = {"problem": problem, "scores": scores}
     proxy = ForestProxy.fit(space, designs, metrics, seed, provenance=provenance)
     out.parent.mkdir(parents=True, exist_ok=True)
     proxy.save(out)
@@ -73,7 +73,7 @@ def train_proxy(stores: list[Path], out: Path, seed: int = 0) -> ModelCard:
 
 
 def _load(stores: list[Path]) -> Any:
-    """Space, distinct designs, their metrics and the problems' names in stores."""
+    """Space, distinct designs, their metrics and the problem's name in stores."""
     records = []
     for path in stores:
         with Store(path) as store:
@@ -84,17 +84,21 @@ def _load(stores: list[Path]) -> Any:
     for record in records:
         if record.config.proxy:
             raise InputError(f"a run was made with the proxy {record.config.proxy}: not a truth")
+        if record.config.problem != first.config.problem:  # equal spaces may cost differently
+            raise InputError(
+                f"runs of {first.config.problem!r} and of {record.config.problem!r}: "
+                "train a proxy for each problem"
+            )
         same_metrics = record.evaluation.metrics.metrics == first.evaluation.metrics.metrics
         if record.space != first.space or not same_metrics:
             raise InputError(
-                f"problems {first.config.problem!r} and {record.config.problem!r} differ in space "
-                "or metrics: train a proxy for each"
+                f"problem {first.config.problem!r} was changed between the runs: its space or "
+                "metrics differ"
             )
     designs = np.concatenate([record.evaluation.designs for record in records])
     metrics = concat_metrics([record.evaluation.metrics for record in records])
     _, once = np.unique(designs, axis=0, return_index=True)
-    problems = sorted({record.config.problem for record in records})
-    return first.space, designs[once], metrics.take(once), problems
+    return first.space, designs[once], metrics.take(once), first.config.problem
 
 
 def _scores(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:

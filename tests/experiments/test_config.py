@@ -76,10 +76,10 @@ def test_a_wrong_key_or_type(tmp_path: Path, text: str, line: int, key: str, say
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("budget = ", "line 1, column"),
+        ("budget = ", "line 1, the end"),
         ('problem = "p"\nbudget 5', "line 2, column"),
         ("[options\na = 1", "line 1, column"),
-        ("seed = 1\nseed = 2", "line 2, column"),
+        ("seed = 1\nseed = 2", "line 2, the end"),
         (b"problem = '\xff'", "cannot read"),
         ("a = " + "[" * 100_000, ""),
     ],

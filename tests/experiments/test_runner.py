@@ -61,7 +61,7 @@ def stored(directory: Path) -> RunRecord:
 
 @pytest.mark.parametrize("agent", list_agents())
 def test_an_interrupted_run_ends_like_an_undisturbed_one(agent: str, tmp_path: Path) -> None:
-    config = config_of(agent, budget=600 if agent == "random" else 120)
+    config = config_of(agent, budget=2000 if agent == "random" else 120)
     whole = run(config, tmp_path / "whole")
     lengths = []
     for batches in (0, 1, 2, 0):

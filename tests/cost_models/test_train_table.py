@@ -1,0 +1,384 @@
+"""Training of cell networks: the layers are those costed, seeds stay apart, journals resume."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from codesign_gym.cost_models.accuracy import train_table as module
+from codesign_gym.cost_models.accuracy.cell_torch import (
+    CellNetwork,
+    reduced_precision,
+    seeded,
+    to_fp16,
+    to_int8,
+)
+from codesign_gym.cost_models.accuracy.mnist1d_training import Recipe, Trained, mnist1d, train
+from codesign_gym.cost_models.accuracy.table import load_table
+from codesign_gym.cost_models.accuracy.train_table import compile_table, open_journal, train_table
+from codesign_gym.cost_models.workloads.cell import layer, layer_keys
+from codesign_gym.search_spaces import InputError, cell_network
+
+SPACE = cell_network()
+SHORT = Recipe(epochs=1, batch=500)
+TINY = [SPACE.ravel(SPACE.encode([row]))[0].item() for row in (
+    {"op_01": "none", "op_02": "skip", "op_12": "none", "width": 8, "cells": 1},
+    {"op_01": "none", "op_02": "conv1", "op_12": "none", "width": 8, "cells": 1},
+)]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+# -- the modules are the layers ---------------------------------------------------------------
+
+EVERY_CELL = [network for network in SPACE.decode(SPACE.enumerate())
+              if (network["width"], network["cells"]) == (16, 2)]  # fmt: skip
+
+
+def alive(operations: tuple[str, str, str]) -> tuple[bool, bool, bool]:
+    """Which edges stand on a path without ``none`` from input to output."""
+    first, direct, second = operations
+    through = first != "none" and second != "none"
+    return through, direct != "none", through
+
+
+def convolutions(network: CellNetwork) -> dict[str, nn.Conv1d]:
+    return {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv1d)}
+
+
+def macs_of(network: CellNetwork) -> dict[str, int]:
+    """Multiply-accumulates of each convolution for one sequence, from what flows through it."""
+    found: dict[str, int] = {}
+
+    def count(name: str) -> Any:
+        def hook(m: nn.Conv1d, inputs: tuple[Tensor], output: Tensor) -> None:
+            found[name] = output[0].numel() * m.weight[0].numel()
+
+        return hook
+
+    for name, m in convolutions(network).items():
+        m.register_forward_hook(count(name))
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 1, 40))
+    return found
+
+
+def test_every_cell_costs_what_it_computes() -> None:
+    """MACs and weights of all 125 cells equal the layer table's, dead edges excepted."""
+    assert len(EVERY_CELL) == 125
+    for design in EVERY_CELL:
+        operations = (str(design["op_01"]), str(design["op_02"]), str(design["op_12"]))
+        network = CellNetwork(operations, 16, 2)
+        lives = dict(zip(("op_01", "op_02", "op_12"), alive(operations), strict=True))
+
+        def counts(name: str, lives: dict[str, bool] = lives) -> bool:
+            return not any(edge in name and not lives[edge] for edge in lives)
+
+        layers = [layer(key) for key in layer_keys(design)]
+        macs = {name: n for name, n in macs_of(network).items() if counts(name)}
+        weights = [m.weight.numel() for name, m in convolutions(network).items() if counts(name)]
+        assert sorted(macs.values()) == sorted(int(table.macs.sum()) for table in layers), design
+        assert sorted(weights) == sorted(int(table.weights.sum()) for table in layers), design
+
+
+def test_all_parameters_are_weights_biases_of_the_classifier_and_batch_norm() -> None:
+    network = CellNetwork(("conv3", "conv1", "conv3"), 16, 2)
+    norms = sum(m.num_features for m in network.modules() if isinstance(m, nn.BatchNorm1d))
+    weights = sum(m.weight.numel() for m in convolutions(network).values())
+    assert sum(p.numel() for p in network.parameters()) == weights + 2 * norms + 10
+
+
+@pytest.mark.parametrize("operations", [("conv3",) * 2, ("conv3", "conv5", "skip")])
+def test_impossible_cells(operations: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="a cell has three operations of"):
+        CellNetwork(operations, 8, 1)
+
+
+def test_cell_by_hand() -> None:
+    x = torch.randn(2, 8, 40)
+    network = CellNetwork(("skip", "avgpool3", "skip"), 8, 1)
+    cell: Any = network.body[0]
+    padded = nn.functional.pad(x, (1, 1))
+    divisor = torch.tensor([2.0] + [3.0] * 38 + [2.0])  # at the edges of what is there
+    average = (padded[..., :-2] + x + padded[..., 2:]) / divisor
+    torch.testing.assert_close(cell(x), x + average)
+
+
+# -- seeds stay apart -------------------------------------------------------------------------
+
+OPERATIONS = ("conv3", "avgpool3", "conv1")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_group_is_the_network_of_its_seed(training: bool) -> None:
+    seeds = (5, 2, 11)
+    grouped = seeded(OPERATIONS, 8, 2, seeds).train(training)
+    x = torch.randn(20, 3, 40, generator=torch.Generator().manual_seed(0))
+    scores = grouped(x)
+    for i, seed in enumerate(seeds):
+        alone = seeded(OPERATIONS, 8, 2, [seed]).train(training)
+        torch.testing.assert_close(scores[:, [i]], alone(x[:, [i]]), rtol=1e-4, atol=1e-5)
+    different = (scores[:, 0] - scores[:, 1]).abs().max()
+    assert different > 0.01
+
+
+def test_no_gradient_crosses_groups() -> None:
+    grouped = seeded(OPERATIONS, 8, 2, (0, 1))
+    x = torch.randn(10, 2, 40, requires_grad=True)
+    grouped(x)[:, 0].pow(2).sum().backward()
+    assert x.grad is not None
+    assert x.grad[:, 0].abs().max() > 0
+    assert x.grad[:, 1].abs().max() == 0
+
+
+def test_seeding_leaves_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    seeded(OPERATIONS, 8, 1, (0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_seeds_train_together_as_they_do_apart() -> None:
+    design = {"op_01": "conv3", "op_02": "skip", "op_12": "conv1", "width": 8, "cells": 1}
+    recipe = Recipe(epochs=2, batch=200)
+    together = train(design, (0, 1), recipe)
+    for i, seed in enumerate((0, 1)):
+        apart = train(design, (seed,), recipe)
+        # Sums in another order: the same up to a few of the 1,000 test sequences.
+        gap = together.correct[i].astype(int) - apart.correct[0].astype(int)
+        assert np.abs(gap).max() <= 15
+    again = train(design, (0, 1), recipe)
+    assert np.array_equal(again.correct, together.correct)
+    assert together.correct[:, -1].min() > 150  # of 1,000, where 100 is chance
+    assert together.cpu_s > 0
+
+
+# -- reduced precision ------------------------------------------------------------------------
+
+
+def test_reduced_precision_leaves_the_network_as_it_was() -> None:
+    x, _, x_test, _ = mnist1d()
+    network = seeded(("conv3", "conv3", "conv3"), 8, 2, (0, 1)).eval()
+    calibration, tests = (t[:200, None].expand(-1, 2, -1) for t in (x, x_test))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with torch.no_grad():
+        full = network(tests)
+    half = reduced_precision(network, calibration, tests, to_fp16)
+    eighth = reduced_precision(network, calibration, tests, to_int8)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    with torch.no_grad():
+        assert torch.equal(network(tests), full)  # no hook is left behind
+    spread = full.std()
+    assert 0 < (half - full).abs().max() < 0.01 * spread
+    assert (half - full).abs().max() < (eighth - full).abs().max() < 0.5 * spread
+
+
+def test_a_failure_inside_leaves_the_network_as_it_was_too() -> None:
+    network = seeded(OPERATIONS, 8, 1, (0,)).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    calls = 0
+
+    def failing(x: Tensor, largest: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > len(convolutions(network)):
+            raise KeyError
+        return torch.zeros_like(x)
+
+    with pytest.raises(KeyError):
+        reduced_precision(network, torch.ones(2, 1, 40), torch.ones(2, 1, 40), failing)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_int8_has_255_symmetric_levels() -> None:
+    x = torch.linspace(-2, 2, 4001)
+    rounded = to_int8(x, torch.tensor(1.0))
+    assert len(set(rounded.tolist())) == 255
+    assert rounded.max() == 1 == -rounded.min()
+    inside = x.abs() <= 1
+    assert (rounded - x)[inside].abs().max() <= 0.5 / 127 + 1e-6
+    assert torch.equal(to_int8(torch.zeros(3), torch.tensor(0.0)), torch.zeros(3))
+
+
+# -- the journal ------------------------------------------------------------------------------
+
+
+def lines(journal: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in journal.read_text().splitlines()]
+
+
+def test_train_two_networks_and_continue_after_a_torn_line(tmp_path: Path) -> None:
+    journal, told = tmp_path / "deep" / "table.jsonl", []
+    train_table(journal, TINY, (0, 1), SHORT, progress=lambda done, all_: told.append((done, all_)))
+    header, *rows = lines(journal)
+    assert header == {
+        "space": SPACE.digest,
+        "seeds": [0, 1],
+        "recipe": {"epochs": 1, "batch": 500, "learning_rate": 0.01, "weight_decay": 0.01},
+    }
+    assert sorted(row["network"] for row in rows) == sorted(TINY)
+    assert told == [(0, 2), (1, 2), (2, 2)]
+    for row in rows:
+        [design] = SPACE.decode(SPACE.unravel([row["network"]]))
+        here = train(design, (0, 1), SHORT)
+        assert row["correct"] == here.correct.tolist()
+        assert row["correct_int8"] == here.correct_int8.tolist()
+        assert row["correct_fp16"] == here.correct_fp16.tolist()
+
+    whole = journal.read_text()
+    first_two = "".join(whole.splitlines(keepends=True)[:2])
+    journal.write_text(whole[:-20])  # killed while writing the last line
+    again: list[tuple[int, int]] = []
+    train_table(
+        journal, TINY, (0, 1), SHORT, progress=lambda done, all_: again.append((done, all_))
+    )
+    assert again == [(1, 2), (2, 2)]
+    assert journal.read_text().startswith(first_two)
+
+    def without_time(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{k: v for k, v in row.items() if k != "cpu_s"} for row in rows]
+
+    assert without_time(lines(journal)) == without_time([header, *rows])
+
+
+HEADER = {"space": "x", "seeds": [0], "recipe": {}}
+
+
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        ("", []),
+        ('{"network": 1}\n', [1]),
+        ('{"network": 1}\n{"network": 2}\n', [1, 2]),
+        ('{"network": 1}\n{"netw', [1]),
+        ('{"netw', []),
+        ('{"network": 1}\n{"network": 2}', [1]),  # whole, but its end was not written
+    ],
+)
+def test_rows_of_a_journal(tmp_path: Path, content: str, left: list[int]) -> None:
+    journal = tmp_path / "j"
+    journal.write_text(json.dumps(HEADER) + "\n" + content)
+    assert [row["network"] for row in open_journal(journal, HEADER)] == left
+    assert journal.read_text().endswith("\n")
+    assert [row["network"] for row in open_journal(journal, HEADER)] == left
+
+
+def test_a_new_journal_begins_with_its_header(tmp_path: Path) -> None:
+    for name in ("new", "empty"):
+        if name == "empty":
+            (tmp_path / name).touch()
+        assert open_journal(tmp_path / name, HEADER) == []
+        assert lines(tmp_path / name) == [HEADER]
+
+
+def test_another_header_is_refused(tmp_path: Path) -> None:
+    open_journal(tmp_path / "j", HEADER)
+    content = (tmp_path / "j").read_bytes()
+    with pytest.raises(InputError, match=r"was begun with .* name another file"):
+        open_journal(tmp_path / "j", HEADER | {"seeds": [0, 1]})
+    with pytest.raises(InputError, match="was begun with"):
+        train_table(tmp_path / "j", TINY, (0,), SHORT)
+    assert (tmp_path / "j").read_bytes() == content
+
+
+def journal_of(path: Path, networks: list[int]) -> Path:
+    """A made-up journal: network n has n % 1000 correct."""
+    header = {"space": SPACE.digest, "seeds": [0, 1], "recipe": {"epochs": 2}}
+    rows = [
+        {
+            "network": n,
+            "correct": [[n % 1000, n % 999]] * 2,
+            "correct_fp16": [n % 1000] * 2,
+            "correct_int8": [n % 998] * 2,
+            "cpu_s": 3.6,
+        }
+        for n in networks
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
+    return path
+
+
+def test_compile_the_table(tmp_path: Path) -> None:
+    order = np.random.default_rng(0).permutation(SPACE.size).tolist()
+    compile_table(journal_of(tmp_path / "j", order), tmp_path / "t.npz", "codesign train-table")
+    table = load_table(tmp_path / "t.npz")
+    n = np.arange(SPACE.size)
+    assert np.array_equal(table.correct[:, 1], np.stack([n % 1000, n % 999], axis=1))
+    assert np.array_equal(table.correct_int8[:, 0], n % 998)
+    assert np.array_equal(table.correct_fp16[:, 1], n % 1000)
+    assert table.provenance["seeds"] == [0, 1]
+    assert table.provenance["command"] == "codesign train-table"
+    assert table.provenance["cpu_hours"] == round(1125 * 3.6 / 3600, 2)
+    assert table.provenance["versions"]["torch"]
+    assert {path.name for path in tmp_path.iterdir()} == {"j", "t.npz"}
+
+
+@pytest.mark.parametrize("networks", [range(1124), [*range(1124), 0], [*range(1125), 3], []])
+def test_an_incomplete_journal_is_no_table(tmp_path: Path, networks: Any) -> None:
+    journal = journal_of(tmp_path / "j", list(networks))
+    with pytest.raises(InputError, match=rf"holds {len(list(networks))} networks of 1125"):
+        compile_table(journal, tmp_path / "t.npz", "")
+    assert not (tmp_path / "t.npz").exists()
+
+
+def test_a_table_of_another_space_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_table(journal_of(tmp_path / "j", list(range(1125))), tmp_path / "t.npz", "")
+    other = SPACE.select("network.width", "network.cells")
+    monkeypatch.setattr("codesign_gym.cost_models.accuracy.table.cell_network", lambda: other)
+    with pytest.raises(InputError, match="another version of the space"):
+        load_table(tmp_path / "t.npz")
+
+
+def test_a_failed_training_keeps_what_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are on disk as they come; the error reaches the caller."""
+    done: list[int] = []
+
+    class Pool:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+        def __enter__(self) -> Pool:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def shutdown(self, **_: Any) -> None: ...
+        def submit(self, function: Any, *arguments: Any) -> Any:
+            return (function, arguments)
+
+    class Task:
+        def __init__(self, work: Any) -> None:
+            self.work = work
+
+        def result(self) -> Any:
+            if done:
+                raise KeyboardInterrupt
+            done.append(1)
+            function, arguments = self.work
+            return function(*arguments)
+
+    def fake(network: Any, seeds: Any, recipe: Any) -> Trained:
+        zeros = np.zeros((1, 1), np.uint16)
+        return Trained(zeros, zeros[0], zeros[0], 0.1)
+
+    monkeypatch.setattr(module, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(module, "as_completed", lambda tasks: map(Task, tasks))
+    monkeypatch.setattr(module, "train", fake)
+    with pytest.raises(KeyboardInterrupt):
+        train_table(tmp_path / "j", [3, 4], (0,), SHORT)
+    assert [row["network"] for row in lines(tmp_path / "j")[1:]] == [3]

@@ -1,0 +1,323 @@
+"""Proxies: as good as a forest can be, plain data on disk, and never mistaken for the truth."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+from typer.testing import CliRunner
+
+from codesign_gym.cost_models.learned.forest import FEWEST_ROWS, ForestOptions, ForestProxy
+from codesign_gym.envs import DesignProblem, make_problem
+from codesign_gym.experiments.cli import app
+from codesign_gym.experiments.record import RunConfig
+from codesign_gym.experiments.runner import STORE_NAME, load_proxy, run
+from codesign_gym.experiments.testing import synthetic_problem
+from codesign_gym.experiments.train_proxy import ModelCard, train_proxy
+from codesign_gym.search_spaces import InputError, SearchSpace
+
+PROBLEM = make_problem("resnet18-asic")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
+    """A folder with a store of 600 random designs and the proxy trained on it."""
+    folder = tmp_path_factory.mktemp("trained")
+    run(RunConfig("resnet18-asic", "random", 600), folder)
+    return folder, train_proxy([folder / STORE_NAME], folder / "proxy.npz")
+
+
+def fresh(n: int = 1000) -> Any:
+    return PROBLEM.space.sample(n, np.random.default_rng(99))
+
+
+def test_the_card_tells_of_a_decent_model(trained: tuple[Path, ModelCard]) -> None:
+    _, card = trained
+    assert (card.rows, card.test_rows) == (600, 120)
+    assert set(card.metrics) == {metric.name for metric in PROBLEM.metrics}
+    for name in ("latency_ms", "energy_uj", "area_mm2", "dram_mb"):
+        assert card.metrics[name]["kendall_tau"] > 0.7, name
+        assert card.metrics[name]["r2"] > 0.4, name
+    assert card.metrics["energy_uj"]["r2"] > 0.7
+    assert card.us_per_design < card.us_single
+
+
+def test_the_card_holds_on_designs_never_seen(trained: tuple[Path, ModelCard]) -> None:
+    folder, card = trained
+    designs = fresh()
+    truth, predicted = (
+        PROBLEM.measure(designs),
+        ForestProxy.load(folder / "proxy.npz").compute(designs),
+    )
+    for name in ("energy_uj", "area_mm2"):
+        error = predicted[name] - truth[name]
+        r2 = 1 - (error**2).mean() / truth[name].var()
+        assert r2 == pytest.approx(card.metrics[name]["r2"], abs=0.2)
+        rmse_pct = 100 * np.sqrt((error**2).mean()) / truth[name].mean()
+        assert rmse_pct == pytest.approx(card.metrics[name]["rmse_pct"], rel=0.6)
+
+
+def test_training_again_gives_the_same_proxy(
+    trained: tuple[Path, ModelCard], tmp_path: Path
+) -> None:
+    folder, card = trained
+    again = train_proxy([folder / STORE_NAME], tmp_path / "again.npz")
+    assert again.metrics == card.metrics
+    other = train_proxy([folder / STORE_NAME], tmp_path / "other.npz", seed=1)
+    assert other.metrics != card.metrics
+    a, b = (ForestProxy.load(path).compute(fresh(50)).values_matrix
+            for path in (folder / "proxy.npz", tmp_path / "again.npz"))  # fmt: skip
+    assert np.array_equal(a, b)
+
+
+def test_a_loaded_proxy_predicts_identically(tmp_path: Path) -> None:
+    problem = synthetic_problem("conditional")
+    designs = problem.space.sample(300, np.random.default_rng(0))
+    proxy = ForestProxy.fit(problem.space, designs, problem.measure(designs), seed=3)
+    proxy.save(tmp_path / "proxy.npz")
+    loaded = ForestProxy.load(tmp_path / "proxy.npz")
+    others = problem.space.sample(500, np.random.default_rng(1))
+    assert np.array_equal(loaded.compute(others).values_matrix, proxy.compute(others).values_matrix)
+    assert np.array_equal(loaded.uncertainty(others), proxy.uncertainty(others))
+    assert loaded.metrics == proxy.metrics
+    assert loaded.space == proxy.space
+    assert loaded.provenance == proxy.provenance
+    assert {path.name for path in tmp_path.iterdir()} == {"proxy.npz"}
+
+
+@pytest.mark.parametrize("min_leaf", [1, 4])
+def test_predictions_are_those_of_scikit_learn(min_leaf: int) -> None:
+    designs = np.unique(fresh(400), axis=0)
+    metrics = PROBLEM.measure(designs)
+    options = ForestOptions(trees=25, min_leaf=min_leaf)
+    proxy = ForestProxy.fit(PROBLEM.space, designs, metrics, 7, options)
+    targets = np.log(metrics.values_matrix)  # every metric of this problem is positive
+    assert (metrics.values_matrix > 0).all()
+    center, spread = targets.mean(axis=0), targets.std(axis=0)
+    forest = RandomForestRegressor(
+        n_estimators=25, min_samples_leaf=min_leaf, max_features=0.7, random_state=7
+    )
+    features = PROBLEM.space.features(designs)
+    forest.fit(features, (targets - center) / spread)
+    others = fresh(200)
+    expected = np.exp(forest.predict(PROBLEM.space.features(others)) * spread + center)
+    np.testing.assert_allclose(proxy.compute(others).values_matrix, expected, rtol=1e-5)
+    by_tree = np.stack(
+        [tree.predict(PROBLEM.space.features(others)) for tree in forest.estimators_]
+    )
+    np.testing.assert_allclose(
+        proxy.uncertainty(others), by_tree.std(axis=0) * spread, rtol=1e-2, atol=1e-3
+    )
+
+
+def test_metrics_that_are_not_positive_are_learned_as_they_are() -> None:
+    problem = synthetic_problem("ordinal")
+    designs = problem.space.sample(300, np.random.default_rng(0))
+    metrics = problem.measure(designs)
+    valid = designs[metrics.valid]
+    shifted = problem.measure(valid)
+    shifted.values_matrix[:, 0] -= shifted.values_matrix[:, 0].mean()
+    predicted = ForestProxy.fit(problem.space, valid, shifted).compute(valid)
+    assert (predicted["time_ms"] < 0).any()
+    assert np.corrcoef(predicted["time_ms"], shifted["time_ms"])[0, 1] > 0.95
+    assert (predicted["quality_pct"] > 0).all()
+
+
+# -- what is refused --------------------------------------------------------------------------
+
+
+def test_too_few_designs(tmp_path: Path) -> None:
+    run(RunConfig("resnet18-asic", "random", FEWEST_ROWS), tmp_path)
+    with pytest.raises(
+        InputError, match=f"at least 25 distinct designs, the stores hold {FEWEST_ROWS}"
+    ):
+        train_proxy([tmp_path / STORE_NAME], tmp_path / "proxy.npz")
+    assert not (tmp_path / "proxy.npz").exists()
+
+
+def test_equal_designs_count_once(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
+    folder, card = trained
+    twice = train_proxy([folder / STORE_NAME] * 2, tmp_path / "proxy.npz")
+    assert twice.rows == card.rows
+
+
+def test_a_proxys_own_predictions_are_no_data(
+    trained: tuple[Path, ModelCard], tmp_path: Path
+) -> None:
+    folder, _ = trained
+    config = RunConfig("resnet18-asic", "random", 50, proxy=str(folder / "proxy.npz"))
+    record = run(config, tmp_path)
+    assert not np.allclose(
+        record.evaluation.metrics.values_matrix,
+        PROBLEM.measure(record.evaluation.designs).values_matrix,
+    )
+    with pytest.raises(InputError, match=r"made with the proxy .*: not a truth"):
+        train_proxy([folder / STORE_NAME, tmp_path / STORE_NAME], tmp_path / "proxy.npz")
+
+
+def test_stores_of_different_problems(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
+    folder, card = trained
+    run(RunConfig("mobilenetv2-asic", "random", 40), tmp_path)
+    # One space and the same metrics, of two networks: what a design costs differs.
+    with pytest.raises(InputError, match="'resnet18-asic' and of 'mobilenetv2-asic'"):
+        train_proxy([folder / STORE_NAME, tmp_path / STORE_NAME], tmp_path / "proxy.npz")
+    assert card.rows == 600
+
+
+def test_a_proxy_of_another_space(tmp_path: Path) -> None:
+    other = synthetic_problem("ordinal")
+    designs = other.space.sample(50, np.random.default_rng(0))
+    ForestProxy.fit(other.space, designs, other.measure(designs)).save(tmp_path / "proxy.npz")
+    with pytest.raises(InputError, match="lacks the parameters"):
+        load_proxy(tmp_path / "proxy.npz", PROBLEM)
+
+
+def test_a_proxy_of_another_problem(trained: tuple[Path, ModelCard]) -> None:
+    with pytest.raises(InputError, match="trained on 'resnet18-asic', not on 'mobilenetv2-asic'"):
+        load_proxy(trained[0] / "proxy.npz", make_problem("mobilenetv2-asic"))
+
+
+class Bomb:
+    def __reduce__(self) -> Any:
+        return (pytest.fail, ("a pickle was loaded",))
+
+
+def test_a_pickle_inside_is_not_loaded(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
+    folder, _ = trained
+    with np.load(folder / "proxy.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    for name in ("about", "value", "logs"):
+        bomb = np.empty((), dtype=object)
+        bomb[()] = Bomb()
+        evil: dict[str, Any] = arrays | {name: bomb}
+        np.savez(tmp_path / "evil.npz", **evil)
+        with pytest.raises(InputError, match="not a proxy or is damaged"):
+            load_proxy(tmp_path / "evil.npz", PROBLEM)
+    (tmp_path / "raw.npz").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match="not a proxy or is damaged"):
+        load_proxy(tmp_path / "raw.npz", PROBLEM)
+    assert all(array.dtype != object for array in arrays.values())
+
+
+def test_missing_and_foreign_files(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
+    folder, _ = trained
+    (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "empty.npz").touch()
+    np.savez(tmp_path / "other.npz", x=np.arange(3))
+    with zipfile.ZipFile(tmp_path / "zip.npz", "w") as file:
+        file.writestr("a.txt", "b")
+    for name in ("text", "empty", "other", "zip"):
+        with pytest.raises(InputError, match="not a proxy or is damaged"):
+            load_proxy(tmp_path / f"{name}.npz", PROBLEM)
+    with pytest.raises(InputError, match="there is no proxy"):
+        load_proxy(tmp_path / "nothing.npz", PROBLEM)
+    with pytest.raises(InputError):
+        load_proxy(folder, PROBLEM)
+
+
+def rewritten(folder: Path, to: Path, **changes: Any) -> Path:
+    with np.load(folder / "proxy.npz") as file:
+        arrays: dict[str, Any] = {name: file[name] for name in file.files}
+    if "about" in changes:
+        changes["about"] = np.array(json.dumps(json.loads(str(arrays["about"])) | changes["about"]))
+    np.savez(to, **(arrays | changes))
+    return to
+
+
+def test_a_newer_format(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
+    path = rewritten(trained[0], tmp_path / "p.npz", about={"format": 2})
+    with pytest.raises(InputError, match="newer codesign-gym"):
+        load_proxy(path, PROBLEM)
+
+
+def test_trees_that_would_lead_astray(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
+    with np.load(trained[0] / "proxy.npz") as file:
+        left, roots, feature = file["left"], file["roots"], file["feature"]
+        value = file["value"]
+    loop, outside, root, column = left.copy(), left.copy(), roots.copy(), feature.copy()
+    loop[0], outside[0], root[3], column[0] = 0, len(left), -1, 1000
+    changes: list[dict[str, Any]] = [
+        {"left": loop},
+        {"right": outside},
+        {"roots": root},
+        {"feature": column},
+        {"value": value[:, :2]},
+        {"threshold": np.zeros(3, np.float32)},
+    ]
+    for change in changes:
+        path = rewritten(trained[0], tmp_path / "p.npz", **change)
+        with pytest.raises(InputError, match="its trees are not trees"):
+            load_proxy(path, PROBLEM)
+
+
+def test_a_damaged_file_is_refused(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
+    content = (trained[0] / "proxy.npz").read_bytes()
+    reference = load_proxy(trained[0] / "proxy.npz", PROBLEM).evaluate(fresh(50)).values_matrix
+    path, rng = tmp_path / "p.npz", np.random.default_rng(0)
+    for cut in rng.integers(1, len(content), 20).tolist():
+        path.write_bytes(content[:cut])
+        with pytest.raises(InputError):
+            load_proxy(path, PROBLEM)
+    tail = len(content) - 1500  # where the directory of the archive is
+    places = [*rng.integers(0, len(content), 60), *rng.integers(tail, len(content), 200)]
+    for place in places:
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(flipped)
+        try:
+            found = load_proxy(path, PROBLEM).evaluate(fresh(50)).values_matrix
+        except InputError:
+            continue
+        assert np.array_equal(found, reference)  # a bit that nothing depends on
+
+
+# -- searching with a proxy -------------------------------------------------------------------
+
+
+def test_a_search_with_a_proxy_is_verified_by_the_true_models(
+    trained: tuple[Path, ModelCard], tmp_path: Path
+) -> None:
+    folder, _ = trained
+    words = ["run", "resnet18-asic", "--agent", "random", "--budget", "80", "--json"]
+    words += ["--proxy", str(folder / "proxy.npz"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    verified = summary["verified"]
+    assert verified[0]["choices"] == summary["best"]["choices"]
+    assert {tuple(row["choices"]) for row in summary["pareto"]} <= {
+        tuple(row["choices"]) for row in verified
+    }
+    for row in verified:
+        truth = PROBLEM.evaluate([row["choices"]])
+        assert row["metrics"]["energy_uj"] == pytest.approx(float(truth.metrics["energy_uj"][0]))
+        assert row["reward"] == pytest.approx(float(PROBLEM.reward(truth)[0]))
+    assert verified[0]["metrics"] != summary["best"]["metrics"]
+
+
+def test_a_run_is_not_mixed_with_that_of_another_proxy(
+    trained: tuple[Path, ModelCard], tmp_path: Path
+) -> None:
+    folder, _ = trained
+    shutil.copy(folder / "proxy.npz", tmp_path / "proxy.npz")
+    config = RunConfig("resnet18-asic", "random", 30, proxy=str(tmp_path / "proxy.npz"))
+    first = run(config, tmp_path)
+    assert np.array_equal(run(config, tmp_path).rewards, first.rewards)
+    train_proxy([folder / STORE_NAME], tmp_path / "proxy.npz", seed=1)
+    with pytest.raises(InputError, match="this run with another content of"):
+        run(config, tmp_path)
+
+
+def test_the_space_of_a_proxy_is_that_of_its_data(trained: tuple[Path, ModelCard]) -> None:
+    model = load_proxy(trained[0] / "proxy.npz", PROBLEM)
+    space: SearchSpace = model.space
+    assert space == PROBLEM.space
+    problem: DesignProblem = make_problem("resnet18-asic", cost_model=model)
+    assert problem.evaluate(fresh(3)).objectives.shape == (3, 2)
