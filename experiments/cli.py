@@ -35,7 +35,9 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Directory of store and report.")]
 Specs = Annotated[
     list[str] | None,
-    typer.Option("--spec", help="Spec such as latency_ms<=0.5, in place of the problem's own."),
+    typer.Option(
+        "--spec", help="Spec such as latency_ms<=0.5, in place of the problem's own; or none."
+    ),
 ]
 Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]
 
@@ -83,7 +85,7 @@ def run_(
         "agent": plugin or agent,
         "budget": budget,
         "seed": seed,
-        "specs": tuple(specs) if specs else None,
+        "specs": _specs(specs),
         "proxy": proxy or None,
     }
     values |= {name: value for name, value in flags.items() if value is not None}
@@ -130,7 +132,7 @@ def compare(
                 "agent": agent,
                 "budget": budget,
                 "seed": seed,
-                "specs": tuple(specs) if specs else None,
+                "specs": _specs(specs),
             }
         )
         for agent in names
@@ -142,7 +144,11 @@ def compare(
     if as_json:
         console.print_json({"problem": problem, "agents": rows, "report": report_path})
     else:
-        console.print_table(rows, f"{problem}, {budget} evaluations, {seeds} seeds")
+        shown = [
+            {key: value for key, value in row.items() if key not in ("seeds", "budget")}
+            for row in rows
+        ]
+        console.print_table(shown, f"{problem}: best reward, {budget} evaluations, {seeds} seeds")
         console.out.print(f"report: {report_path}", soft_wrap=True)
 
 
@@ -175,7 +181,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate designs given by hand."""
-    config = RunConfig(problem, agent="", specs=tuple(specs) if specs else None)
+    config = RunConfig(problem, agent="", specs=_specs(specs))
     found = problem_of(config, proxy=proxy)
     given = [_json(text, "--design") for text in design or []]
     if designs is not None:
@@ -317,6 +323,13 @@ def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
         f"report: {summary['report']}",
         soft_wrap=True,
     )
+
+
+def _specs(texts: list[str] | None) -> tuple[str, ...] | None:
+    """Specs in place of the problem's own: None keeps those, "none" alone drops them."""
+    if not texts:
+        return None
+    return () if texts == ["none"] else tuple(texts)
 
 
 def _options(texts: list[str]) -> dict[str, str]:

@@ -104,6 +104,8 @@ def number(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
     if isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) >= 10**9:
+            return f"{value:.4g}"
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
@@ -112,7 +114,7 @@ def number(value: object) -> str:
 
 def print_designs(rows: Sequence[Mapping[str, Any]], space: SearchSpace, title: str) -> None:
     """Designs side by side: what each is worth, its metrics, its choices."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     table.add_column("")
     for i in range(len(rows)):
         table.add_column(f"#{i + 1}", justify="right", overflow="fold")
@@ -127,6 +129,7 @@ def print_designs(rows: Sequence[Mapping[str, Any]], space: SearchSpace, title: 
     for name, parameter in zip(space.names, space.parameters, strict=True):
         label = f"{name} [{parameter.unit}]" if parameter.unit else name
         line(label, [row["design"][name] for row in rows], "dim")
+    out.print(Text(title, style="italic"), soft_wrap=True)  # a table's own title is as narrow as it
     out.print(table)
 
 
@@ -135,19 +138,27 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
     if not rows:
         out.print("(none)")
         return
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    cells = {key: [_lines(row[key]) for row in rows] for key in rows[0]}
+    table = Table(box=None, pad_edge=False)
     for key, value in rows[0].items():
-        words = [word for row in rows for word in number(row[key]).split()]
+        numeric = isinstance(value, (int, float))
+        longest = max(len(line) for cell in cells[key] for line in cell.split("\n"))
         table.add_column(
             key,
-            justify="right" if isinstance(value, (int, float)) else "left",
+            justify="right" if numeric else "left",
             overflow="fold",
-            # Names and bounds stay whole in a narrow terminal; only sentences are broken.
-            min_width=min(max(map(len, words), default=0), 24),
+            no_wrap=not numeric and longest <= 24,  # names and bounds stay whole
         )
-    for row in rows:
-        table.add_row(*[Text(number(value)) for value in row.values()])
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*map(Text, row))
+    if title:
+        out.print(Text(title, style="italic"), soft_wrap=True)
     out.print(table)
+
+
+def _lines(value: object) -> str:
+    """A value for a table: the items of a list below one another."""
+    return ",\n".join(map(str, value)) if isinstance(value, (list, tuple)) else number(value)
 
 
 def print_json(data: object) -> None:

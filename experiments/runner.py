@@ -115,7 +115,7 @@ def command_line(config: RunConfig, directory: Path) -> str:
     words += ["--budget", str(config.budget), "--seed", str(config.seed)]
     for name, value in config.options.items():
         words += ["--set", f"{name}={value}"]
-    for spec in config.specs or ():
+    for spec in ("none",) if config.specs == () else config.specs or ():
         words += ["--spec", spec]
     if config.proxy:
         words += ["--proxy", config.proxy]

@@ -71,14 +71,14 @@ def compare_rows(records: Sequence[RunRecord], seed: int = 0) -> list[Row]:
                 "agent": name,
                 "seeds": len(members),
                 "budget": members[0].config.budget,
-                "best reward (IQM)": float(iqm(final)),
+                "IQM": float(iqm(final)),
                 "95 % low": float(low[0]),
                 "95 % high": float(high[0]),
                 "feasible %": 100 * float(np.mean([r.evaluation.feasible.mean() for r in members])),
                 "Pareto": float(np.mean([len(r.pareto) for r in members])),
             }
         )
-    return sorted(rows, key=lambda row: -row["best reward (IQM)"])
+    return sorted(rows, key=lambda row: -row["IQM"])
 
 
 def label(record: RunRecord) -> str:

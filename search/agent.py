@@ -10,7 +10,7 @@ import numpy as np
 from codesign_gym.envs import Evaluation, Evaluator, ProblemStatement
 from codesign_gym.search.options import NoOptions
 from codesign_gym.search.state import pack, unpack
-from codesign_gym.search_spaces import Designs
+from codesign_gym.search_spaces import Designs, InputError
 
 
 class Agent(ABC):
@@ -60,7 +60,7 @@ class Agent(ABC):
         while evaluator.remaining:
             designs = self.ask(min(self.batch_size, evaluator.remaining))
             if not len(designs):
-                raise RuntimeError(f"{type(self).__name__}.ask proposed no designs")
+                raise InputError(f"agent {type(self).__name__} proposed no designs")
             self.tell(designs, evaluator.evaluate(designs))
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign_gym.envs import DesignProblem, Evaluation, Evaluator
+from codesign_gym.envs import BudgetExhausted, DesignProblem, Evaluation, Evaluator
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.pareto import nondominated, ranking
 from codesign_gym.search_spaces import InputError
@@ -83,6 +83,9 @@ def search(
         budget: Evaluations, at least 1.
         recorded: Evaluations of an interrupted run of the same search, to continue from.
         record: Called with each new batch, before the agent learns of it.
+
+    Raises:
+        InputError: The agent was made for another space, or does not spend the budget exactly.
     """
     if agent.space != problem.space:
         raise InputError(
@@ -90,10 +93,12 @@ def search(
             f"problem {problem.name!r} has {problem.space.name!r}"
         )
     evaluator = Evaluator(problem, budget, recorded, record)
-    agent.search(evaluator)
+    name = type(agent).__name__
+    try:
+        agent.search(evaluator)
+    except BudgetExhausted as error:
+        raise InputError(f"agent {name} overspent its budget: {error}") from error
     history = evaluator.history
     if history is None or evaluator.remaining:
-        raise RuntimeError(
-            f"{type(agent).__name__}.search returned with {evaluator.remaining} evaluations left"
-        )
+        raise InputError(f"agent {name} stopped with {evaluator.remaining} evaluations left")
     return SearchResult(problem, history)

@@ -43,12 +43,22 @@ class Registry(Generic[T]):
         return add
 
     def get(self, name: str) -> T:
-        """The item called ``name``; an unknown name raises `InputError` with the nearest one."""
+        """The item called ``name``.
+
+        Raises:
+            InputError: There is none (the nearest name is told), or a package's own fails to load.
+        """
         if name not in self._items:
             outside = self._outside()
             if name not in outside:
                 raise unknown_name(self.kind, name, self.names())
-            self._items[name] = outside[name].load()
+            try:
+                self._items[name] = outside[name].load()
+            except (ImportError, AttributeError) as error:
+                raise InputError(
+                    f"{self.kind} {name!r} is declared by an installed package as "
+                    f"{outside[name].value!r}, which cannot be loaded: {error}"
+                ) from error
         return self._items[name]
 
     def names(self) -> list[str]:

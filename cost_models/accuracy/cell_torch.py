@@ -97,7 +97,7 @@ def seeded(operations: Sequence[str], width: int, cells: int, seeds: Sequence[in
         for seed in seeds:
             torch.manual_seed(seed)
             states.append(CellNetwork(operations, width, cells).state_dict())
-    grouped = CellNetwork(operations, width, cells, len(seeds))
+        grouped = CellNetwork(operations, width, cells, len(seeds))
     grouped.load_state_dict(
         {
             name: torch.cat([state[name] for state in states]) if value.dim() else value

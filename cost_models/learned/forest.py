@@ -8,7 +8,6 @@ microseconds where scikit-learn's own prediction takes milliseconds.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +127,7 @@ class ForestProxy(CostModel):
         trees = Trees(
             roots=starts,
             feature=np.concatenate([p.feature for p in parts]).astype(np.int32),
-            threshold=np.concatenate([p.threshold for p in parts]).astype(np.float32),
+            threshold=_rounded_down(np.concatenate([p.threshold for p in parts])),
             left=_shifted([p.children_left for p in parts], starts),
             right=_shifted([p.children_right for p in parts], starts),
             value=(value * spread + center).astype(np.float32),
@@ -170,12 +169,12 @@ class ForestProxy(CostModel):
     def load(cls, path: Path) -> Self:
         """The proxy in ``path``; a missing, damaged or newer file raises `InputError`."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 about = json.loads(str(file["about"]))
                 arrays = {name: file[name] for name in (*Trees._fields, "logs")}
         except FileNotFoundError:
             raise InputError(f"there is no proxy {path}") from None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except Exception as error:  # zipfile, zlib, json and NumPy each have their own
             raise InputError(f"{path} is not a proxy or is damaged: {error}") from None
         if about["format"] > FORMAT:
             raise InputError(f"{path} was written by a newer codesign-gym: train it again")
@@ -190,6 +189,12 @@ class ForestProxy(CostModel):
             logs,
             about["provenance"],
         )
+
+
+def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """As float32, never above: then ``x <= threshold`` says the same of every float32 ``x``."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def _shifted(children: list[NDArray[Any]], starts: NDArray[np.int32]) -> NDArray[np.int32]:

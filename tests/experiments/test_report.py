@@ -118,7 +118,7 @@ def page(records: Sequence[RunRecord], folder: Path, title: str = "") -> Page:
 
 @pytest.fixture(scope="module")
 def problem() -> DesignProblem:
-    return make_problem("resnet18-asic")
+    return make_problem("resnet18-asic", specs=["area_mm2<=6"])
 
 
 def test_a_study_has_every_section_and_loads_nothing(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator
+from codesign_gym.envs import Evaluation, Evaluator
 from codesign_gym.envs.evaluation import concat
 from codesign_gym.experiments.testing import synthetic_problem
 from codesign_gym.search import Agent, make_agent, search
@@ -137,17 +137,17 @@ class AsksForNothing(RandomAgent):
 
 @pytest.mark.parametrize(("kind", "left"), [(StopsEarly, 7), (DoesNothing, 10)])
 def test_an_agent_that_stops_early_is_a_defect(kind: type[Agent], left: int) -> None:
-    with pytest.raises(RuntimeError, match=rf"{kind.__name__}.search returned with {left} "):
+    with pytest.raises(InputError, match=rf"agent {kind.__name__} stopped with {left} evaluations"):
         search(PROBLEM, kind(PROBLEM.statement), 10)
 
 
 def test_an_agent_cannot_overspend() -> None:
     spent: list[Evaluation] = []
-    with pytest.raises(BudgetExhausted, match="11 evaluations asked for, 10 left"):
+    with pytest.raises(InputError, match="agent Overspends overspent its budget: 11 evaluations"):
         search(PROBLEM, Overspends(PROBLEM.statement), 10, record=spent.append)
     assert spent == []
 
 
 def test_an_agent_that_asks_for_nothing_does_not_hang() -> None:
-    with pytest.raises(RuntimeError, match=r"AsksForNothing.ask proposed no designs"):
+    with pytest.raises(InputError, match="agent AsksForNothing proposed no designs"):
         search(PROBLEM, AsksForNothing(PROBLEM.statement), 10)

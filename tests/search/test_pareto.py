@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models import Metric, Metrics
 from codesign_gym.envs import Evaluation, Spec
 from codesign_gym.envs.evaluation import assess
+from codesign_gym.experiments.testing import synthetic_problem
 from codesign_gym.search.pareto import (
     best_so_far,
     constrained_ranks,
     crowding_distance,
     nondominated,
+    ranking,
 )
 
 Row = tuple[float, ...]
@@ -160,3 +162,18 @@ def test_no_feasible_design_is_no_front() -> None:
 def test_best_so_far() -> None:
     assert best_so_far(np.array([1.0, -2.0, 3.0, 3.0, 0.0])).tolist() == [1, 1, 3, 3, 3]
     assert best_so_far(np.array([])).tolist() == []
+
+
+def test_ranking_is_feasible_first_and_each_design_once() -> None:
+    problem = synthetic_problem("ordinal")
+    designs = problem.space.sample(50, 0)
+    evaluation = problem.evaluate(np.concatenate([designs, designs[:5]]))
+    rewards = np.arange(55.0)  # later is better, whatever the feasibility
+    rows = ranking(evaluation, rewards)
+    assert sorted(rows) == list(range(50))
+    feasible = evaluation.feasible[rows]
+    good = int(feasible.sum())
+    assert 0 < good < 50
+    assert feasible[:good].all()
+    assert (np.diff(rows[:good]) < 0).all()
+    assert (np.diff(rows[good:]) < 0).all()
