@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+from codesign_gym.search_spaces.checks import Designs
 from codesign_gym.search_spaces.errors import InputError
 from codesign_gym.search_spaces.hardware import systolic_accelerator
 from codesign_gym.search_spaces.networks import cell_network
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
 from codesign_gym.search_spaces.registry import Registry
-from codesign_gym.search_spaces.space import Designs, SearchSpace
+from codesign_gym.search_spaces.space import SearchSpace
 
 __all__ = [
     "SPACES",

@@ -19,22 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.search_spaces import activity
+from codesign_gym.search_spaces.checks import Designs, as_array, checked_designs
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 from codesign_gym.search_spaces.parameters import Choice, Parameter, parameter_from_dict
 
 if TYPE_CHECKING:
     import gymnasium
     from optuna.distributions import BaseDistribution
-
-Designs = NDArray[np.int32]
-
-
-def _array(what: str, data: ArrayLike) -> NDArray[Any]:
-    """The data as an array; rows of different lengths raise `InputError`."""
-    try:
-        return np.asarray(data)
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{what} must be an array: {error}") from None
 
 
 def _column(values: tuple[Choice, ...]) -> NDArray[Any]:
@@ -159,39 +150,7 @@ class SearchSpace:
 
     def check(self, designs: ArrayLike) -> Designs:
         """A copy of the designs as an int32 matrix ``[n, p]``; else `InputError`."""
-        array = _array(f"designs of {self.name!r}", designs)
-        if array.ndim != 2 or array.shape[1] != len(self):
-            raise InputError(
-                f"designs of {self.name!r} must have shape [n, {len(self)}] "
-                f"({', '.join(self.names)}), got shape {list(array.shape)}"
-            )
-        if array.dtype.kind not in "iu":
-            raise self._wrong_type(array)
-        outside = (array < 0) | (array >= self.nvec)
-        if outside.any():
-            row, column = map(int, np.argwhere(outside)[0])
-            parameter = self.parameters[column]
-            raise InputError(
-                f"design {row}: parameter {self.names[column]!r} must be a choice index in "
-                f"0..{len(parameter) - 1} (for {parameter.describe()}), got {array[row, column]}"
-            )
-        return array.astype(np.int32)
-
-    def _wrong_type(self, array: NDArray[Any]) -> InputError:
-        if array.size == 0:
-            return InputError(f"designs must be integer choice indices, got dtype {array.dtype}")
-        cells = array.ravel().tolist()
-        kind = float if array.dtype.kind == "f" else int
-        # The first cell that is no index however it is read; failing that, the first of all.
-        wrong = (
-            i for i, x in enumerate(cells) if type(x) is not kind or not 0 <= x < 2**31 or x % 1
-        )
-        row, column = divmod(next(wrong, 0), len(self))
-        return InputError(
-            f"designs must be integer choice indices, got dtype {array.dtype}: design {row}: "
-            f"parameter {self.names[column]!r} must be in 0..{len(self.parameters[column]) - 1}, "
-            f"got {cells[row * len(self) + column]!r}"
-        )
+        return checked_designs(self.name, self.names, self.parameters, designs)
 
     def sample(self, n: int, rng: np.random.Generator | int) -> Designs:
         """``n`` designs ``[n, p]``, each parameter drawn uniformly, inactive ones zeroed.
@@ -243,7 +202,7 @@ class SearchSpace:
     def unravel(self, positions: ArrayLike) -> Designs:
         """The rows at these grid positions, ``[n, p]``: the inverse of `ravel`."""
         strides = self._strides
-        at = _array(f"grid positions of {self.name!r}", positions)
+        at = as_array(f"grid positions of {self.name!r}", positions)
         if at.ndim != 1 or (at.dtype.kind not in "iu" and at.size):
             raise InputError(
                 f"grid positions of {self.name!r} must be integers [n], "
@@ -326,7 +285,7 @@ class SearchSpace:
 
     def from_unit(self, points: ArrayLike) -> Designs:
         """The designs whose cells hold these points of [0, 1]^p; every cell is equally large."""
-        x = _array(f"points of {self.name!r}", points)
+        x = as_array(f"points of {self.name!r}", points)
         if x.ndim != 2 or x.shape[1] != len(self) or x.dtype.kind not in "fiu":
             raise InputError(
                 f"points of {self.name!r} must be numbers [n, {len(self)}], "
