@@ -66,6 +66,8 @@ def start(folder: Path, agent: str, budget: int, *more: str, sleep: float = 0.00
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background job ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
