@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 LIMIT_S = 0.3
-HEAVY = {"torch", "sklearn", "stable_baselines3", "numba", "optuna", "plotly", "moocore"}
+HEAVY = {"torch", "sklearn", "stable_baselines3", "numba", "optuna", "plotly", "moocore", "onnx"}
 
 SCRIPT = """
 import json, sys, time

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("search_spaces", "cost_models", "envs", "search", "experiments")
 """Lowest first: a folder imports from itself and from those before it."""
 
-HEAVY = {"moocore", "numba", "optuna", "plotly", "sklearn", "stable_baselines3", "torch"}
+HEAVY = {"moocore", "numba", "onnx", "optuna", "plotly", "sklearn", "stable_baselines3", "torch"}
 
 MAY_IMPORT_HEAVY = {
     "cost_models/accuracy/cell_torch.py": "defines torch modules; imported by the training alone",
@@ -20,6 +20,8 @@ MAY_IMPORT_HEAVY = {
     "cost_models/analytical/maestro_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/systolic_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/learned/forest_kernel.py": "compiled by numba; imported at the first prediction",
+    "cost_models/workloads/from_torch.py": "reads torch modules; imported by who has one",
+    "cost_models/workloads/torch_graph.py": "reads torch graphs; imported by from_torch",
     "experiments/report/curves.py": "draws with plotly; imported when a report is written",
     "experiments/report/figures.py": "draws with plotly; imported when a report is written",
     "experiments/report/front.py": "draws with plotly; imported when a report is written",

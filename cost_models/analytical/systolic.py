@@ -2,7 +2,9 @@
 
 An accelerator is `rows` x `cols` processing elements (PEs), three double-buffered SRAMs and one
 DRAM channel. Layers are matrix products (im2col) `[M, K] @ [K, N]`, the groups of a convolution one
-after another, layers one after another with their activations passing through DRAM.
+after another, layers one after another with their activations passing through DRAM. The second
+operand of a product of activations takes the place of the filters. Pooling and elementwise layers
+cost nothing: a vector unit applies them to the outputs on their way, and is not modelled.
 
 Compute (Samajdar et al., "SCALE-Sim", 2018; equal to SCALE-Sim 3.0 without stalls):
 
@@ -79,6 +81,8 @@ def layer_table(
 ) -> dict[str, NDArray[np.int64] | FloatArray]:
     """Every layer on every accelerator, one occurrence each: columns `[a, l]`.
 
+    The columns of pooling and elementwise layers are 0.
+
     int64: macs, folds, cycles_per_fold (the folds of one group); compute_cycles, dram_cycles,
     fill_cycles, cycles, stall_cycles; ifmap_sram_reads, filter_sram_reads, ofmap_sram_reads,
     ofmap_sram_writes (words moved by the array); sram_accesses (these and the words moved to and
@@ -104,6 +108,10 @@ def layer_table(
     """
     from codesign_gym.cost_models.analytical import systolic_kernel as kernel
 
+    if not layers.multiplies.all():
+        busy = np.flatnonzero(layers.multiplies)
+        part = layer_table(layers.take(busy), arrays, technology=technology, compat=compat)
+        return {column: _spread(values, busy, len(layers)) for column, values in part.items()}
     shape = (len(arrays), len(layers))
     counts = np.empty((len(kernel.COUNTS), *shape), dtype=np.int64)
     energy_pj = np.empty(shape)
@@ -128,6 +136,15 @@ def layer_table(
         table |= _as_scalesim(table, groups, arrays)
         table["latency_ms"] = table["cycles"] / (technology.clock_ghz * 1e6)
     return table
+
+
+def _spread(
+    values: NDArray[np.int64] | FloatArray, busy: IntArray, layers: int
+) -> NDArray[np.int64] | FloatArray:
+    """A column `[a, l]` with `values` for the `busy` of `layers` and 0 for the others."""
+    column = np.zeros((len(values), layers))
+    column[:, busy] = values
+    return column if values.dtype.kind == "f" else column.astype(np.int64)
 
 
 def _skew(arrays: SystolicArrays) -> IntArray:
@@ -258,7 +275,9 @@ def network_totals(
     totals["energy_uj"] = totals.pop("energy_pj") / 1e6
     totals["stall_cycles"] = totals["cycles"] - totals["compute_cycles"]
     totals["latency_ms"] = totals["cycles"] / (technology.clock_ghz * 1e6)
-    totals["overall_util_pct"] = 100 * totals["macs"] / (arrays.pes * totals["cycles"])
+    # A network of nothing but pooling takes no cycles, every other at least one.
+    cycles = np.maximum(totals["cycles"], 1)
+    totals["overall_util_pct"] = 100 * totals["macs"] / (arrays.pes * cycles)
     return totals
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codesign_gym.cost_models.workloads.cell import layer, layer_keys
-from codesign_gym.cost_models.workloads.layers import Layers
+from codesign_gym.cost_models.workloads.layers import Kind, Layers
+from codesign_gym.cost_models.workloads.load import load_workload
 from codesign_gym.cost_models.workloads.networks import NETWORKS, Workloads, network
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace, cell_network
 
-__all__ = ["NETWORKS", "Layers", "Workloads", "from_space", "network"]
+__all__ = ["NETWORKS", "Kind", "Layers", "Workloads", "from_space", "load_workload", "network"]
 
 
 def from_space(space: SearchSpace, designs: Designs) -> Sequence[Layers]:

@@ -7,7 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from codesign_gym.cost_models.workloads.layers import Layers, conv1d, linear
+from codesign_gym.cost_models.workloads.constructors import conv1d, linear
+from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import Workloads
 from codesign_gym.search_spaces.networks.cell import CLASSES, INPUT_LENGTH, cell_network
 

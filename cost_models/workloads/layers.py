@@ -2,7 +2,8 @@
 
 Every layer is a 2-D convolution, the canonical form of the accelerator models: a fully connected
 layer is a 1x1 convolution on one pixel, a matrix product `[m, k] @ [k, n]` a 1x1 convolution from
-`k` to `n` channels over `m` pixels, a 1-D convolution one of height 1.
+`k` to `n` channels over `m` pixels, a 1-D convolution one of height 1. What else moves data has the
+same columns and a `kind` of its own. `constructors` makes layers of each kind.
 
 Letters: `l` layers, `w` networks, `z` (network, distinct layer) pairs.
 """
@@ -10,25 +11,36 @@ Letters: `l` layers, `w` networks, `z` (network, distinct layer) pairs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from codesign_gym.cost_models.workloads.kinds import PADS, REQUIRED, Kind, LayerError
+from codesign_gym.cost_models.workloads.windows import IntArray, touched
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 
-IntArray = NDArray[np.int64]
+__all__ = ["BOTH", "COLUMNS", "IntArray", "Kind", "LayerError", "Layers"]
 
 _LARGEST = 2**31 - 1
 # Models multiply MACs by at most 16 bytes moved each; below this bound int64 cannot overflow.
 _LARGEST_MACS = 2**56
-_PADS = ("pad_h", "pad_w")
+
+
+def _ones() -> IntArray:
+    return np.ones((), dtype=np.int64)
+
+
+def _convolutions() -> IntArray:
+    return np.full((), Kind.CONVOLUTION, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Layers:
     """Layers as a struct of arrays, each int64 `[l]`; checked when built, read-only after.
+
+    A scalar stands for a column of equal values.
 
     Attributes:
         name: What each layer is called, `l` strings.
@@ -45,6 +57,9 @@ class Layers:
         pad_w: Columns of zeros left and, again, right of the input.
         groups: Groups of channels convolved apart; `groups == c == k` is a depthwise convolution.
         repeat: How often the layer occurs; the other quantities are those of one occurrence.
+        dilation_h: Vertical distance of the kernel's taps, 1 where they are adjacent.
+        dilation_w: Horizontal distance of the kernel's taps.
+        kind: A `Kind`.
     """
 
     name: tuple[str, ...]
@@ -61,56 +76,77 @@ class Layers:
     pad_w: IntArray
     groups: IntArray
     repeat: IntArray
+    dilation_h: IntArray = field(default_factory=_ones)
+    dilation_w: IntArray = field(default_factory=_ones)
+    kind: IntArray = field(default_factory=_convolutions)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", tuple(self.name))
-        for field in _FIELDS:
-            column = self._column(field, getattr(self, field))
-            column.flags.writeable = False
-            object.__setattr__(self, field, column)
+        given = [np.asarray(getattr(self, column)) for column in _FIELDS]
+        # One comparison for all columns: networks are built of tables of one row.
+        matrix = np.empty((len(given), len(self)), dtype=np.int64)
+        for column, values, target in zip(_FIELDS, given, matrix, strict=True):
+            if values.shape not in ((), (len(self),)):
+                raise InputError(
+                    f"Layers.{column} must have shape ({len(self)},), one value per name; "
+                    f"got {values.shape}"
+                )
+            if values.size and len(self) and values.dtype.kind not in "iu":
+                self._reject(0, column, _allowed(column), values.flat[0])
+            target[:] = values
+        bad = (matrix < _LOWEST) | (matrix > _HIGHEST)
+        if bad.any():
+            index, row = np.argwhere(bad)[0]
+            value = np.broadcast_to(given[index], len(self))[row]
+            self._reject(row, _FIELDS[index], _allowed(_FIELDS[index]), value)
+        matrix.flags.writeable = False
+        for column, values in zip(_FIELDS, matrix, strict=True):
+            object.__setattr__(self, column, values)
+        if self.kind.any():
+            self._check_kinds()
         self._check_geometry()
 
-    def _column(self, field: str, values: ArrayLike) -> IntArray:
-        """`values` as a checked int64 column `[l]` of its own."""
-        column = np.array(values)
-        if column.shape != (len(self),):
-            raise InputError(
-                f"Layers.{field} must have shape ({len(self)},), one value per name; "
-                f"got {column.shape}"
-            )
-        lowest = 0 if field in _PADS else 1
-        if column.size and column.dtype.kind not in "iu":
-            self._reject(0, field, f"an integer in [{lowest}, {_LARGEST}]", column[0])
-        bad = (column < lowest) | (column > _LARGEST)
-        if bad.any():
-            row = int(bad.argmax())
-            self._reject(row, field, f"an integer in [{lowest}, {_LARGEST}]", column[row])
-        return column.astype(np.int64)
+    def _check_kinds(self) -> None:
+        for kind in np.unique(self.kind).tolist():
+            of_kind, noun = self.kind == kind, Kind(kind).name.lower()
+            for name, value in REQUIRED[Kind(kind)].items():
+                wanted = getattr(self, value) if isinstance(value, str) else np.int64(value)
+                self._reject_where(
+                    of_kind & (getattr(self, name) != wanted), name, f"{value} for {noun}"
+                )
 
     def _check_geometry(self) -> None:
-        for field in ("c", "k"):
-            bad = getattr(self, field) % self.groups != 0
+        for name in ("c", "k"):
+            bad = getattr(self, name) % self.groups != 0
             if bad.any():
                 row = int(bad.argmax())
-                channels = getattr(self, field)[row]
-                self._reject(row, "groups", f"a divisor of {field}={channels}", self.groups[row])
-        for kernel, size, pad in (("r", "h", "pad_h"), ("s", "w", "pad_w")):
-            padded = getattr(self, size) + 2 * getattr(self, pad)
-            bad = getattr(self, kernel) > padded
+                channels = getattr(self, name)[row]
+                self._reject(row, "groups", f"a divisor of {name}={channels}", self.groups[row])
+        for kernel, size, axis in (("r", "h", "h"), ("s", "w", "w")):
+            dilation = getattr(self, f"dilation_{axis}")
+            padded = getattr(self, size) + 2 * getattr(self, f"pad_{axis}")
+            bad = dilation * (getattr(self, kernel) - 1) + 1 > padded
             if bad.any():
                 row = int(bad.argmax())
-                allowed = f"in [1, {padded[row]}], the padded input ({size} + 2 * {pad})"
+                most = (padded[row] - 1) // dilation[row] + 1
+                apart = f" at dilation {dilation[row]}" if dilation[row] > 1 else ""
+                allowed = f"in [1, {most}], the padded input ({size} + 2 * pad_{axis}){apart}"
                 self._reject(row, kernel, allowed, getattr(self, kernel)[row])
         shape = (self.n, self.p, self.q, self.k, self.c // self.groups, self.r, self.s, self.repeat)
-        macs = np.prod([column.astype(np.float64) for column in shape], axis=0)
-        if np.any(macs >= _LARGEST_MACS):
-            row = int(macs.argmax())
-            self._reject(row, "macs * repeat", f"below {_LARGEST_MACS}", macs[row])
+        work = np.prod([column.astype(np.float64) for column in shape], axis=0)
+        self._reject_where(work >= _LARGEST_MACS, "macs * repeat", f"below {_LARGEST_MACS}", work)
 
-    def _reject(self, row: int, field: str, allowed: str, value: object) -> None:
-        raise InputError(
-            f"Layer {row} ({self.name[row]!r}): {field} must be {allowed}; got {value}"
-        )
+    def _reject_where(
+        self, bad: NDArray[np.bool_], column: str, allowed: str, values: ArrayLike | None = None
+    ) -> None:
+        """Raise for the first row that is `bad`; `values` are the column's unless given."""
+        if bad.any():
+            row = int(bad.argmax())
+            given = getattr(self, column) if values is None else np.asarray(values)
+            self._reject(row, column, allowed, given[row])
+
+    def _reject(self, row: int, column: str, allowed: str, value: object) -> None:
+        raise LayerError(row, self.name[row], column, f"must be {allowed}; got {value}")
 
     def __len__(self) -> int:
         return len(self.name)
@@ -118,26 +154,62 @@ class Layers:
     @cached_property
     def p(self) -> IntArray:
         """Output height `[l]`."""
-        return (self.h + 2 * self.pad_h - self.r) // self.stride_h + 1
+        extent = self.dilation_h * (self.r - 1) + 1
+        return (self.h + 2 * self.pad_h - extent) // self.stride_h + 1
 
     @cached_property
     def q(self) -> IntArray:
         """Output width `[l]`."""
-        return (self.w + 2 * self.pad_w - self.s) // self.stride_w + 1
+        extent = self.dilation_w * (self.s - 1) + 1
+        return (self.w + 2 * self.pad_w - extent) // self.stride_w + 1
+
+    @cached_property
+    def multiplies(self) -> NDArray[np.bool_]:
+        """Whether a layer has multiply-accumulates `[l]`: not pooling, not elementwise."""
+        free: NDArray[np.bool_] = (self.kind == Kind.POOLING) | (self.kind == Kind.ELEMENTWISE)
+        return ~free
+
+    @cached_property
+    def _taps(self) -> IntArray:
+        """Inputs of one output `[l]`."""
+        return (self.c // self.groups) * self.r * self.s
 
     @cached_property
     def macs(self) -> IntArray:
-        """Multiply-accumulates of one occurrence `[l]`, those with padding included."""
-        return self.n * self.p * self.q * self.k * (self.c // self.groups) * self.r * self.s
+        """Multiply-accumulates of one occurrence `[l]`, those with padding included.
+
+        0 for pooling and elementwise layers.
+        """
+        return self.n * self.p * self.q * self.k * self._taps * self.multiplies
+
+    @cached_property
+    def ops(self) -> IntArray:
+        """Operations that are not multiply-accumulates, of one occurrence `[l]`.
+
+        Pooling: one comparison or addition per tap, those with padding included; elementwise: one
+        per output; 0 for the others.
+        """
+        return self.n * self.p * self.q * self.k * self._taps * ~self.multiplies
 
     @cached_property
     def weights(self) -> IntArray:
-        """Words of the filters `[l]`, without biases."""
-        return self.k * (self.c // self.groups) * self.r * self.s
+        """Words of the filters `[l]`, without biases; 0 for layers that have none."""
+        words: IntArray = self.k * self._taps * (self.kind == Kind.CONVOLUTION)
+        return words
+
+    @cached_property
+    def second_operand_words(self) -> IntArray:
+        """Words read beside the input `[l]`: the weights, or the second activation.
+
+        The second activation is that of a matrix product or an elementwise layer.
+        """
+        second = np.where(self.kind == Kind.ELEMENTWISE, self.ifmap_words, self.k * self._taps)
+        words: IntArray = second * (self.kind != Kind.POOLING)
+        return words
 
     @cached_property
     def ifmap_words(self) -> IntArray:
-        """Words of the unpadded input `[l]`."""
+        """Words of the unpadded input `[l]`, of an elementwise layer the first of its two."""
         return self.n * self.c * self.h * self.w
 
     @cached_property
@@ -145,10 +217,11 @@ class Layers:
         """Words of the input that some output depends on `[l]`.
 
         Fewer than `ifmap_words` where the stride exceeds the kernel (a 1x1 convolution of stride 2
-        reads one pixel in four) or where the last rows are out of the kernel's reach.
+        reads one pixel in four), where dilation skips some or where the last rows are out of the
+        kernel's reach.
         """
-        rows = _touched(self.h, self.r, self.stride_h, self.pad_h, self.p)
-        columns = _touched(self.w, self.s, self.stride_w, self.pad_w, self.q)
+        rows = touched(self.h, self.r, self.stride_h, self.dilation_h, self.pad_h, self.p)
+        columns = touched(self.w, self.s, self.stride_w, self.dilation_w, self.pad_w, self.q)
         return self.n * self.c * rows * columns
 
     @cached_property
@@ -160,21 +233,27 @@ class Layers:
         """The matrix products that compute the layers (im2col): `(m, k, n, groups)`, each `[l]`.
 
         Each of the `groups` products is `[m, k] @ [k, n]`: `m` output pixels of the batch, `k`
-        inputs of one output, `n` filters of a group.
+        inputs of one output, `n` filters of a group. Layers without multiply-accumulates have an
+        empty product: `m`, `k` and `n` are 0.
         """
-        depth = (self.c // self.groups) * self.r * self.s
-        return self.n * self.p * self.q, depth, self.k // self.groups, self.groups
+        m, k, n = self.n * self.p * self.q, self._taps, self.k // self.groups
+        return m * self.multiplies, k * self.multiplies, n * self.multiplies, self.groups
 
     @cached_property
     def gemm_rows(self) -> IntArray:
-        """`gemm_shape` and the input words that one group touches, `[l, 5]`, for compiled code."""
+        """`gemm_shape` and the input words that one group touches, `[l, 5]`, for compiled code.
+
+        Layers without multiply-accumulates have a row of zeros but for `groups`: models that read
+        this take them to cost nothing.
+        """
         m, k, n, groups = self.gemm_shape()
-        return np.stack([m, k, n, groups, self.ifmap_words_touched // self.groups], axis=1)
+        ifmap = self.ifmap_words_touched // groups * self.multiplies
+        return np.stack([m, k, n, groups, ifmap], axis=1)
 
     def take(self, indices: ArrayLike) -> Layers:
         """The layers at `indices`, in that order (repetitions allowed)."""
         rows = np.asarray(indices, dtype=np.int64)
-        columns = {field: getattr(self, field)[rows] for field in _FIELDS}
+        columns = {name: getattr(self, name)[rows] for name in _FIELDS}
         return Layers(name=tuple(self.name[row] for row in rows), **columns)
 
     def unique(self) -> tuple[Layers, IntArray]:
@@ -184,32 +263,34 @@ class Layers:
         what the table does.
 
         Example:
+            >>> from codesign_gym.cost_models.workloads.constructors import linear
             >>> twice = Layers.concat(linear("a", 8, 4), linear("b", 8, 4), linear("c", 4, 4))
             >>> distinct, inverse = twice.unique()
             >>> distinct.name, distinct.repeat.tolist(), inverse.tolist()
             (('a', 'c'), [2, 1], [0, 0, 1])
         """
-        geometry = np.stack([getattr(self, field) for field in _FIELDS if field != "repeat"], 1)
+        geometry = np.stack([getattr(self, name) for name in _FIELDS if name != "repeat"], 1)
         _, first, inverse = np.unique(geometry, axis=0, return_index=True, return_inverse=True)
         order = np.argsort(first)
         inverse = np.argsort(order)[inverse]
         repeat = np.zeros(len(first), dtype=np.int64)
         np.add.at(repeat, inverse, self.repeat)
         columns = self.take(first[order]).to_columns()
-        name = tuple(self.name[row] for row in first[order])
-        return Layers(name=name, **(columns | {"repeat": repeat})), inverse
+        names = tuple(self.name[row] for row in first[order])
+        return Layers(name=names, **(columns | {"repeat": repeat})), inverse
 
     def to_columns(self) -> dict[str, IntArray]:
         """The integer fields by name, each `[l]`."""
-        return {field: getattr(self, field) for field in _FIELDS}
+        return {name: getattr(self, name) for name in _FIELDS}
 
     @classmethod
     def from_table(cls, columns: Mapping[str, ArrayLike]) -> Layers:
         """Layers out of named columns `[l]`, as a CSV file or a DataFrame has them.
 
-        Names may be upper case. `h`, `w`, `r`, `s`, `c`, `k` describe a convolution; `stride` and
-        `pad` stand for both directions (or `stride_h`, `stride_w`, `pad_h`, `pad_w`); `n`,
-        `groups`, `repeat` and the strides are 1 and the pads 0 where absent. `name` is optional.
+        Names may be upper case. `h`, `w`, `r`, `s`, `c`, `k` describe a convolution; `stride`,
+        `pad` and `dilation` stand for both directions (or `stride_h`, `stride_w` and so on); `n`,
+        `groups`, `repeat`, strides and dilations are 1 and the pads 0 where absent. `kind` has
+        names or numbers of `Kind` and is 0 where absent, `name` is optional.
 
         Raises:
             InputError: A column is unknown, missing, or of another length.
@@ -221,20 +302,24 @@ class Layers:
         """
         given = {str(name).lower(): np.asarray(column) for name, column in columns.items()}
         names = given.pop("name", None)
-        for both in ("stride", "pad"):
+        for both in BOTH:
             if both in given:
                 column = given.pop(both)
                 given = {f"{both}_h": column, f"{both}_w": column} | given
         for column_name in given:
             if column_name not in _FIELDS:
-                raise unknown_name("layer column", column_name, ("name", "stride", "pad", *_FIELDS))
-        missing = [f for f in ("k", "c", "r", "s", "h", "w") if f not in given]
+                raise unknown_name("layer column", column_name, COLUMNS)
+        missing = [column for column in ("k", "c", "r", "s", "h", "w") if column not in given]
         if missing:
             raise InputError(
                 f"a layer table needs the columns {', '.join(missing)}, which it lacks"
             )
         length = len(given["k"])
-        default = {field: np.full(length, field not in _PADS, dtype=np.int64) for field in _FIELDS}
+        if "kind" in given:
+            given["kind"] = np.array(
+                [Kind.of(kind) for kind in given["kind"].tolist()], dtype=np.int64
+            )
+        default = {column: np.full(length, lowest) for column, (lowest, _) in _LIMITS.items()}
         labels = [f"layer{i}" for i in range(length)] if names is None else names
         return cls(name=tuple(map(str, labels)), **(default | given))
 
@@ -242,8 +327,8 @@ class Layers:
     def concat(*tables: Layers) -> Layers:
         """The rows of `tables` one under another."""
         columns = {
-            field: np.concatenate([getattr(table, field) for table in tables] or [_EMPTY])
-            for field in _FIELDS
+            column: np.concatenate([getattr(table, column) for table in tables] or [_EMPTY])
+            for column in _FIELDS
         }
         return Layers(name=tuple(name for table in tables for name in table.name), **columns)
 
@@ -251,93 +336,18 @@ class Layers:
 _FIELDS = tuple(field.name for field in fields(Layers) if field.name != "name")
 _EMPTY = np.zeros(0, dtype=np.int64)
 
+BOTH = ("stride", "pad", "dilation")
+"""Columns of a table that stand for two: `stride` for `stride_h` and `stride_w`."""
 
-def _touched(
-    size: IntArray, kernel: IntArray, stride: IntArray, pad: IntArray, outputs: IntArray
-) -> IntArray:
-    """How many of `size` input positions lie under some position of the kernel `[l]`."""
-    # Windows are `kernel` long and start `stride` apart, so each but the last adds the smaller of
-    # the two. Positions count from the start of the padding.
-    added = np.minimum(kernel, stride)
-
-    def before(end: IntArray) -> IntArray:
-        passed = np.minimum(end // stride, outputs - 1)
-        covered: IntArray = passed * added + np.minimum(end - passed * stride, kernel)
-        return covered
-
-    return before(pad + size) - before(pad)
+COLUMNS = ("name", *BOTH, *_FIELDS)
+"""Columns that `Layers.from_table` knows."""
 
 
-def conv(
-    name: str,
-    *,
-    c: int,
-    k: int,
-    h: int,
-    w: int | None = None,
-    r: int,
-    s: int | None = None,
-    stride: int | tuple[int, int] = 1,
-    pad: int | tuple[int, int] = 0,
-    groups: int = 1,
-    n: int = 1,
-    repeat: int = 1,
-) -> Layers:
-    """A 2-D convolution as a table of one row; input and kernel are square unless told otherwise.
-
-    Args:
-        name: What the layer is called.
-        c: Input channels.
-        k: Output channels.
-        h: Input height without padding.
-        w: Input width without padding; `h` if absent.
-        r: Kernel height.
-        s: Kernel width; `r` if absent.
-        stride: Step of the kernel, one for both directions or (vertical, horizontal).
-        pad: Zeros on each side, one for both directions or (vertical, horizontal).
-        groups: Groups of channels.
-        n: Batch size.
-        repeat: How often the layer occurs.
-
-    Example:
-        >>> layer = conv("conv1", c=3, k=64, h=224, r=7, stride=2, pad=3)
-        >>> layer.p.item(), layer.macs.item()
-        (112, 118013952)
-    """
-    stride_h, stride_w = (stride, stride) if isinstance(stride, int) else stride
-    pad_h, pad_w = (pad, pad) if isinstance(pad, int) else pad
-    values = {"n": n, "k": k, "c": c, "r": r, "s": r if s is None else s}
-    values |= {"h": h, "w": h if w is None else w, "stride_h": stride_h, "stride_w": stride_w}
-    values |= {"pad_h": pad_h, "pad_w": pad_w, "groups": groups, "repeat": repeat}
-    return Layers(name=(name,), **{field: np.array([value]) for field, value in values.items()})
+_LIMITS = dict.fromkeys(_FIELDS, (1, _LARGEST))
+_LIMITS |= dict.fromkeys(PADS, (0, _LARGEST)) | {"kind": (min(Kind), max(Kind))}
+_LOWEST, _HIGHEST = (np.array([[limit[i]] for limit in _LIMITS.values()]) for i in (0, 1))
 
 
-def conv1d(
-    name: str,
-    *,
-    c: int,
-    k: int,
-    w: int,
-    s: int,
-    stride: int = 1,
-    pad: int = 0,
-    groups: int = 1,
-    n: int = 1,
-    repeat: int = 1,
-) -> Layers:
-    """A 1-D convolution over `w` positions: a 2-D one of height 1."""
-    steps, pads = (1, stride), (0, pad)
-    return conv(
-        name, c=c, k=k, h=1, w=w, r=1, s=s, stride=steps, pad=pads, groups=groups, n=n,
-        repeat=repeat,
-    )  # fmt: skip
-
-
-def gemm(name: str, m: int, k: int, n: int, *, batch: int = 1, repeat: int = 1) -> Layers:
-    """The matrix product `[batch * m, k] @ [k, n]`, its right-hand side shared by the batch."""
-    return conv(name, n=batch, c=k, k=n, h=m, w=1, r=1, repeat=repeat)
-
-
-def linear(name: str, c: int, k: int, *, n: int = 1, repeat: int = 1) -> Layers:
-    """A fully connected layer from `c` to `k` features on a batch of `n`."""
-    return conv(name, n=n, c=c, k=k, h=1, r=1, repeat=repeat)
+def _allowed(column: str) -> str:
+    lowest, highest = _LIMITS[column]
+    return f"an integer in [{lowest:d}, {highest:d}]"

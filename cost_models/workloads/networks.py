@@ -15,7 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from codesign_gym.cost_models.workloads.layers import IntArray, Layers, conv, gemm, linear
+from codesign_gym.cost_models.workloads.constructors import conv, gemm, linear, matmul
+from codesign_gym.cost_models.workloads.layers import IntArray, Layers
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 
 
@@ -138,8 +139,8 @@ def _bert_base(batch: int, tokens: int) -> Layers:
     each_head = blocks * heads * batch
     return Layers.concat(
         gemm("qkv_proj_each", tokens, width, width, batch=batch, repeat=3 * blocks),
-        gemm("attn_qk_head", tokens, head, tokens, repeat=each_head),
-        gemm("attn_v_head", tokens, tokens, head, repeat=each_head),
+        matmul("attn_qk_head", tokens, head, tokens, repeat=each_head),
+        matmul("attn_v_head", tokens, tokens, head, repeat=each_head),
         gemm("out_proj", tokens, width, width, batch=batch, repeat=blocks),
         gemm("ffn1", tokens, width, hidden, batch=batch, repeat=blocks),
         gemm("ffn2", tokens, hidden, width, batch=batch, repeat=blocks),

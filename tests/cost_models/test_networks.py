@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from codesign_gym.cost_models.workloads.layers import Layers, linear
+from codesign_gym.cost_models.workloads.constructors import linear
+from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import NETWORKS, Workloads, network
 from codesign_gym.search_spaces.errors import InputError
 from tests.reference import reference_rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -20,7 +20,8 @@ from codesign_gym.cost_models.analytical.systolic import (
     network_totals,
 )
 from codesign_gym.cost_models.analytical.technology import Technology
-from codesign_gym.cost_models.workloads.layers import Layers, conv, gemm
+from codesign_gym.cost_models.workloads.constructors import conv, elementwise, gemm, matmul, pool
+from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import NETWORKS, Workloads, network
 from codesign_gym.search_spaces.errors import InputError
 
@@ -290,3 +291,33 @@ def test_importing_the_model_does_not_import_numba() -> None:
 
 def test_dataflow_codes() -> None:
     assert DATAFLOWS == ("os", "ws", "is")
+
+
+@pytest.mark.parametrize("compat", [None, "scalesim"])
+def test_pooling_and_elementwise_layers_are_free(compat: Literal["scalesim"] | None) -> None:
+    busy = Layers.concat(conv("a", c=8, k=8, h=12, r=3), matmul("b", 16, 8, 16))
+    idle = Layers.concat(pool("p", c=8, h=10, r=2, stride=2), elementwise("e", c=8, h=5))
+    arrays = accelerators(dataflow=[OS, WS, IS])
+    mixed = layer_table(Layers.concat(idle, busy).take([2, 0, 3, 1]), arrays, compat=compat)
+    alone = layer_table(busy, arrays, compat=compat)
+    for name, column in mixed.items():
+        assert column.dtype == alone[name].dtype
+        assert (column[:, [0, 2]] == alone[name]).all()
+        assert (column[:, [1, 3]] == 0).all()
+
+
+def test_networks_cost_the_same_with_their_pools_and_sums() -> None:
+    bare = network("resnet18")
+    full = Layers.concat(bare, pool("p", c=64, h=112, r=3, stride=2, pad=1))
+    workloads = Workloads.of(bare, full, pool("p", c=64, h=112, r=3))
+    arrays = accelerators(dataflow=[OS, OS, OS])
+    for name, column in network_totals(workloads, arrays, [0, 1, 2]).items():
+        assert column[0] == pytest.approx(column[1], rel=1e-12), name
+        assert column[2] == 0
+
+
+def test_products_of_activations_cost_what_those_with_weights_do() -> None:
+    arrays = accelerators(dataflow=[OS, WS, IS])
+    weighted = layer_table(gemm("g", 128, 64, 96), arrays)
+    for name, column in layer_table(matmul("g", 128, 64, 96), arrays).items():
+        assert (column == weighted[name]).all(), name

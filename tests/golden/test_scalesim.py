@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from codesign_gym.cost_models.analytical.systolic import DATAFLOWS, SystolicArrays, layer_table
-from codesign_gym.cost_models.workloads.layers import gemm
+from codesign_gym.cost_models.workloads.constructors import gemm
 from codesign_gym.cost_models.workloads.networks import network
 from tests.reference import reference_rows
 
