@@ -68,7 +68,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.cost_models.analytical.technology import FloatArray
-from codesign_gym.cost_models.workloads.layers import IntArray, Layers
+from codesign_gym.cost_models.workloads.layers import IntArray, Kind, Layers
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 
 __all__ = ["TEMPLATES", "MaestroAccelerators", "evaluate", "layer_table"]
@@ -166,10 +166,19 @@ def layer_table(
         accelerators: The accelerators `[a]`.
 
     Raises:
-        InputError: A row-stationary accelerator has fewer PEs than a kernel has rows.
+        InputError: A row-stationary accelerator has fewer PEs than a kernel has rows; a layer is
+            dilated, pools or adds, which MAESTRO has no template for.
     """
     from codesign_gym.cost_models.analytical import maestro_kernel as kernel
 
+    foreign = ~layers.multiplies | (layers.dilation_h > 1) | (layers.dilation_w > 1)
+    if foreign.any():
+        row = int(foreign.argmax())
+        raise InputError(
+            f"layer {row} ({layers.name[row]!r}): MAESTRO takes undilated convolutions and matrix "
+            f"products alone; got {Kind(layers.kind[row]).name.lower()} with dilation "
+            f"{layers.dilation_h[row]} x {layers.dilation_w[row]}"
+        )
     rows, depthwise = _layer_rows(layers)
     kernel_rows = layers.r[~depthwise].max(initial=1)
     row_stationary = accelerators.codes == TEMPLATES.index("rs")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from codesign_gym.cost_models.analytical import maestro_kernel as kernel
 from codesign_gym.cost_models.analytical.maestro import TEMPLATES, evaluate
-from codesign_gym.cost_models.workloads.layers import Layers, conv, linear
+from codesign_gym.cost_models.workloads.constructors import conv, linear, pool
+from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import network
 from codesign_gym.search_spaces.errors import InputError
 
@@ -450,3 +451,12 @@ def test_importing_the_model_does_not_import_numba() -> None:
 
 def test_template_codes() -> None:
     assert [getattr(kernel, name.upper()) for name in TEMPLATES] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [conv("x", c=4, k=4, h=8, r=3, dilation=2), pool("x", c=4, h=8, r=2, stride=2)],
+)
+def test_refuses_what_the_tool_has_no_template_for(layer: Layers) -> None:
+    with pytest.raises(InputError, match=r"layer 0 \('x'\): MAESTRO takes undilated"):
+        evaluate(layer, template="kcp_ws", num_pes=64, noc_bandwidth=64)
