@@ -36,6 +36,10 @@ class CostModel(ABC):
         """The metrics of designs ``[n, p]``; malformed designs raise `InputError`."""
         return self.compute(self.space.canonical(self.space.check(designs)))
 
+    def explain(self, designs: Designs) -> list[dict[str, str | float]]:
+        """Where the cost of one design ``[1, p]`` goes, a row per part; empty if it has none."""
+        return []
+
     @abstractmethod
     def compute(self, designs: Designs) -> Metrics:
         """The metrics of designs already checked and canonical, ``[n, p]``."""

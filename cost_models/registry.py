@@ -19,7 +19,7 @@ COST_MODELS.register("systolic")(SystolicModel)
 
 def make_cost_model(name: str, **options: Any) -> CostModel:
     """The registered cost model called ``name``, e.g. ``("systolic", workload="resnet18")``."""
-    return COST_MODELS.get(name)(**options)
+    return COST_MODELS.make(name, CostModel, **options)  # type: ignore[type-abstract]
 
 
 def list_cost_models() -> list[str]:

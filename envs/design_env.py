@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, SupportsIndex
 
 import gymnasium
 import numpy as np
@@ -15,10 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.problem import DesignProblem, ProblemStatement
 from codesign_gym.envs.problems import make_problem
+from codesign_gym.envs.specs import Spec
 from codesign_gym.search_spaces import InputError
 
 Observation = NDArray[np.float32]
 Info = dict[str, Any]
+Specs = Sequence[Spec | str] | None
 
 
 def observe(evaluation: Evaluation) -> Observation:
@@ -41,14 +44,22 @@ def _observation_space(statement: ProblemStatement) -> Box:
     return Box(-1.0, 1.0, shape=(size,), dtype=np.float32)
 
 
-def _as_problem(problem: str | DesignProblem) -> DesignProblem:
-    return make_problem(problem) if isinstance(problem, str) else problem
+def _as_problem(problem: str | DesignProblem, specs: Specs) -> DesignProblem:
+    if isinstance(problem, str):
+        return make_problem(problem, specs=specs)
+    if specs is not None:
+        raise InputError("specs go with the name of a problem; a problem has with_specs()")
+    return problem
 
 
-def _at_least_one(name: str, value: int) -> int:
-    if not isinstance(value, int) or value < 1:
+def _at_least_one(name: str, value: SupportsIndex) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
         raise InputError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return value
+    return number
 
 
 class DesignEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
@@ -65,6 +76,7 @@ class DesignEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
         problem: A registered name or a problem.
         episode_length: Designs per episode.
         render_mode: Not supported; None.
+        specs: Specs in place of those of a problem given by name.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": []}  # type: ignore[misc]
@@ -75,8 +87,9 @@ class DesignEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
         problem: str | DesignProblem,
         episode_length: int = 1,
         render_mode: str | None = None,
+        specs: Specs = None,
     ) -> None:
-        self.problem = _as_problem(problem)
+        self.problem = _as_problem(problem, specs)
         self.episode_length = _at_least_one("episode_length", episode_length)
         self.render_mode = render_mode
         self.observation_space = _observation_space(self.problem.statement)
@@ -117,6 +130,7 @@ class DesignVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         problem: A registered name, a problem, or the statement of one.
         episode_length: Designs per episode.
         render_mode: Not supported; None.
+        specs: Specs in place of those of a problem given by name.
         evaluate: Evaluates the designs in the problem's place, an evaluator that counts for
             instance; needed with a statement.
     """
@@ -132,6 +146,7 @@ class DesignVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         problem: str | DesignProblem | ProblemStatement,
         episode_length: int = 1,
         render_mode: str | None = None,
+        specs: Specs = None,
         evaluate: Callable[[ArrayLike], Evaluation] | None = None,
     ) -> None:
         if isinstance(problem, ProblemStatement):
@@ -139,7 +154,7 @@ class DesignVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
                 raise InputError("a problem statement cannot evaluate designs: give evaluate=")
             self.statement = problem
         else:
-            whole = _as_problem(problem)
+            whole = _as_problem(problem, specs)
             self.statement = whole.statement
             evaluate = evaluate or whole.evaluate
         self.num_envs = _at_least_one("num_envs", num_envs)

@@ -39,8 +39,8 @@ class Evaluator:
         recorded: Evaluation | None = None,
         record: Callable[[Evaluation], None] = lambda evaluation: None,
     ) -> None:
-        if budget < 1:
-            raise InputError(f"budget must be at least 1 evaluation, got {budget}")
+        if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
+            raise InputError(f"budget must be at least 1 evaluation, got {budget!r}")
         if recorded is not None and recorded.metrics.metrics != problem.metrics:
             raise InputError(f"the recorded evaluations are not of {problem.name!r}: other metrics")
         self.budget = budget

@@ -5,35 +5,63 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
+
+import numpy as np
 
 from codesign_gym.cost_models import AccuracyTable, CostModel, SystolicModel
+from codesign_gym.cost_models.workloads import load_workload
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.specs import Spec
 from codesign_gym.search_spaces import Registry, cell_network, systolic_accelerator
 
-PROBLEMS: Registry[Callable[[], DesignProblem]] = Registry("problem", "codesign_gym.problems")
+PROBLEMS: Registry[Callable[..., DesignProblem]] = Registry("problem", "codesign_gym.problems")
 """Registered problems: name -> function that makes the problem."""
 
 
 def make_problem(
-    name: str, *, specs: Sequence[Spec | str] | None = None, cost_model: CostModel | None = None
+    name: str,
+    *,
+    specs: Sequence[Spec | str] | None = None,
+    objectives: Sequence[str] | None = None,
+    cost_model: CostModel | None = None,
+    **options: Any,
 ) -> DesignProblem:
     """The registered problem called ``name``.
 
     Args:
         name: The name; an unknown one raises `InputError` with the nearest.
         specs: Specs in place of the problem's own.
+        objectives: Metrics to optimise in place of the problem's own; the reward becomes their
+            `balanced_reward`.
         cost_model: A model of all the metrics in place of the problem's own, such as a proxy.
+        **options: What the problem itself takes, such as the ``model`` of ``accelerator``.
     """
-    problem = PROBLEMS.get(name)()
+    problem = PROBLEMS.make(name, DesignProblem, **options)
     if specs is not None:
         several = [specs] if isinstance(specs, str) else specs
         parsed = [Spec.parse(spec) if isinstance(spec, str) else spec for spec in several]
         problem = replace(problem, specs=tuple(parsed))
+    if objectives is not None:
+        names = (objectives,) if isinstance(objectives, str) else tuple(objectives)
+        problem = replace(problem, objective_names=names)
+        problem = replace(problem, reward=balanced_reward(problem))
     if cost_model is not None:
         problem = replace(problem, models=(cost_model,))
     return problem
+
+
+def balanced_reward(problem: DesignProblem) -> WeightedProduct:
+    """Equal weights for all objectives, each relative to the median of 512 random designs.
+
+    Raises:
+        InputError: An objective's median is not above 0: give the problem a reward of its own.
+    """
+    metrics = problem.evaluate(problem.space.sample(512, 0)).metrics
+    references = {m.name: float(np.median(metrics[m.name])) for m in problem.objectives}
+    weight = 1 / len(references)
+    return WeightedProduct({m.name: -m.sign * weight for m in problem.objectives}, references)
 
 
 def list_problems() -> list[str]:
@@ -65,11 +93,11 @@ def _hardware_only(network: str, area_mm2: float, references: dict[str, float]) 
         name=f"{network}-asic",
         space=systolic_accelerator(),
         models=(SystolicModel(network),),
-        objective_names=("energy_uj", "latency_ms"),
+        objective_names=("energy_uj", "latency_ms", "area_mm2"),
         specs=(Spec("area_mm2", "<=", area_mm2),),
         # The root of the energy-delay product, relative to a median random design.
         reward=WeightedProduct({"energy_uj": -0.5, "latency_ms": -0.5}, references),
-        description=f"systolic accelerator for {network}: energy and latency under an area spec",
+        description=f"systolic accelerator for {network}: energy, latency, area",
         source="layer table of torchvision; SCALE-Sim's accelerator",
     )
 
@@ -80,3 +108,26 @@ PROBLEMS.register("resnet18-asic")(
 PROBLEMS.register("mobilenetv2-asic")(
     partial(_hardware_only, "mobilenetv2", 2.0, {"energy_uj": 2.3e4, "latency_ms": 33.0})
 )
+
+
+@PROBLEMS.register("accelerator")
+def accelerator(model: str = "resnet50") -> DesignProblem:
+    """A systolic accelerator for a model of one's own.
+
+    Args:
+        model: What `load_workload` takes: a known network's name, an ONNX file, a CSV layer
+            table, or ``module:function``.
+    """
+    systolic = SystolicModel(load_workload(model))
+    return DesignProblem(
+        name="accelerator",
+        space=systolic.space,
+        models=(systolic,),
+        objective_names=("energy_uj", "latency_ms", "area_mm2"),
+        specs=(),
+        reward=WeightedProduct(
+            {"energy_uj": -0.5, "latency_ms": -0.5}, {"energy_uj": 1e5, "latency_ms": 100.0}
+        ),
+        description="systolic accelerator for your own model (--model): energy, latency, area",
+        source="SCALE-Sim's accelerator",
+    )

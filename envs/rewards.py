@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,10 @@ class WeightedProduct:
     Attributes:
         weights: Metric -> exponent: positive where more is better, negative where less is.
         references: Metric -> value that counts as 1.
+        feasible_first: Any feasible design is worth more than any infeasible one.
     """
 
+    feasible_first: ClassVar[bool] = True
     weights: Mapping[str, float]
     references: Mapping[str, float]
 

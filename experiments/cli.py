@@ -5,41 +5,50 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from codesign_gym.envs import make_problem
-from codesign_gym.experiments import console
+from codesign_gym.experiments import cli_tools, console
+from codesign_gym.experiments.cli_app import Json, Model, Objectives, Out, Proxy, Specs, app
 from codesign_gym.experiments.config import make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
 from codesign_gym.experiments.store import Store
 from codesign_gym.experiments.summaries import catalogue, compare_rows, design_rows, run_summary
 from codesign_gym.search import agent_class
+from codesign_gym.search.pareto import ranking
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
-from codesign_gym.search_spaces.errors import unknown_name
 
-app = typer.Typer(
-    name="codesign",
-    help="Search for networks and the hardware they run on, under specs.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+__all__ = ["app", "cli_tools", "main"]  # importing cli_tools adds its commands
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Directory of store and report.")]
-Specs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--spec", help="Spec such as latency_ms<=0.5, in place of the problem's own; or none."
-    ),
-]
-Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]
+EXPLAINED = {
+    "layer": "layer",
+    "times": "x",
+    "cycles": "cycles",
+    "cycles_pct": "%",
+    "util_pct": "util %",
+    "bound": "bound",
+    "energy_pct": "energy %",
+    "macs_per_byte": "MAC/B",
+}
+"""Columns of `CostModel.explain` and their short headings."""
+
+VERIFIED = 50
+"""Designs of a search by proxy that the true cost models evaluate again, beside its front."""
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Search for networks and the hardware they run on, under specs."""
+    if version:
+        console.out.print(metadata.version("codesign-gym"))
+        raise typer.Exit
 
 
 def main() -> None:
@@ -72,9 +81,12 @@ def run_(
         list[str] | None, typer.Option("--set", help="Option of the agent, name=value.")
     ] = None,
     specs: Specs = None,
+    objectives: Objectives = None,
+    model: Model = "",
     proxy: Proxy = "",
     plugin: Annotated[str | None, typer.Option(help="An agent of your own, module:Class.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; flags win over it.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of it.")] = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -86,16 +98,21 @@ def run_(
         "budget": budget,
         "seed": seed,
         "specs": _specs(specs),
+        "objectives": tuple(objectives) if objectives else None,
+        "model": model or None,
         "proxy": proxy or None,
     }
+    if plugin is not None and ":" not in plugin:
+        raise InputError(f"--plugin takes module:Class, got {plugin!r}")
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = values.get("options", {}) | _options(options or [])
     settings = make_config(values)
     directory = (
-        out or Path("results") / f"{settings.problem}-{_slug(settings.agent)}-s{settings.seed}"
+        out
+        or Path("results") / f"{_slug(settings.problem)}-{_slug(settings.agent)}-s{settings.seed}"
     )
     started = time.perf_counter()
-    record = _run_with_progress(settings, directory, quiet=as_json)
+    record = _run_with_progress(settings, directory, quiet=as_json, fresh=fresh)
     summary = run_summary(record) | {
         "seconds": time.perf_counter() - started,
         "store": str(directory / STORE_NAME),
@@ -177,11 +194,12 @@ def evaluate(
         Path | None, typer.Option(help="JSON file with a list of designs; - reads stdin.")
     ] = None,
     specs: Specs = None,
+    model: Model = "",
     proxy: Proxy = "",
     as_json: Json = False,
 ) -> None:
     """Evaluate designs given by hand."""
-    config = RunConfig(problem, agent="", specs=_specs(specs))
+    config = RunConfig(problem, agent="", specs=_specs(specs), model=model)
     found = problem_of(config, proxy=proxy)
     given = [_json(text, "--design") for text in design or []]
     if designs is not None:
@@ -202,96 +220,36 @@ def evaluate(
     console.print_designs(table, found.space, found.name)
 
 
-@app.command("train-proxy")
+@app.command()
 @console.plain_errors
-def train_proxy_(
-    sources: Annotated[list[Path], typer.Argument(help="Output directories or stores.")],
-    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("proxy.npz"),
-    seed: Annotated[int, typer.Option(help="Seed of split and forest.")] = 0,
+def explain(
+    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
+    design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
+    model: Model = "",
     as_json: Json = False,
 ) -> None:
-    """Train a proxy cost model on recorded evaluations; --proxy then uses it."""
-    from codesign_gym.experiments.train_proxy import train_proxy
-
-    paths = [path / STORE_NAME if path.is_dir() else path for path in sources]
-    card = train_proxy(paths, out, seed)
+    """Show where the cycles and the energy of one design go, layer by layer."""
+    found = problem_of(RunConfig(problem, agent="", model=model))
+    choices = _choices(found.space, 0, _json(design, "--design"))
+    rows = [
+        row for m in found.models for row in m.explain(choices[:, found.space.columns_of(m.space)])
+    ]
     if as_json:
-        console.print_json(asdict(card) | {"proxy": str(out)})
+        console.print_json(rows)
         return
-    rows = [{"metric": name, **scores} for name, scores in card.metrics.items()]
-    console.print_table(rows, f"{card.rows} designs, errors on {card.test_rows} held out")
-    console.out.print(
-        f"{card.us_per_design:.2f} us per design in batches, {card.us_single:.0f} us alone\n"
-        f"proxy: {out}",
-        soft_wrap=True,
+    evaluation = found.evaluate(choices)
+    console.print_designs(
+        design_rows(found.space, evaluation, found.reward(evaluation)), found.space, found.name
     )
+    console.print_table([{EXPLAINED[k]: v for k, v in row.items()} for row in rows], "layers")
 
 
-@app.command("train-table")
-@console.plain_errors
-def train_table_(
-    out: Annotated[Path, typer.Option("--out", help="Table to write (.npz).")],
-    seeds: Annotated[int, typer.Option(help="Seeds of each network.", min=1)] = 2,
-    jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
-) -> None:
-    """Train every cell network on MNIST-1D; continue if interrupted (about 70 CPU-minutes)."""
-    from rich.progress import Progress
-
-    from codesign_gym.cost_models.accuracy.train_table import compile_table, train_table
-
-    journal = out.with_suffix(".jsonl")
-    with Progress(console=console.err) as bar:
-        task = bar.add_task("training", total=None)
-        train_table(
-            journal,
-            seeds=range(seeds),
-            jobs=jobs,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    compile_table(journal, out, f"codesign train-table --seeds {seeds} --out {out.name}")
-    console.out.print(f"table: {out}", soft_wrap=True)
-
-
-@app.command()
-@console.plain_errors
-def check(
-    kind: Annotated[str, typer.Argument(help="agent, space, cost-model or problem.")],
-    name: Annotated[str, typer.Argument(help="Registered name; for agents also module:Class.")],
-) -> None:
-    """Run the conformance suite on something registered or of your own."""
-    from codesign_gym.experiments.testing import conformance
-
-    failed = 0
-    for test, problem in conformance(kind, name):
-        console.out.print(f"{'failed' if problem else 'passed'}  {test}", soft_wrap=True)
-        if problem:
-            console.err.print(problem, soft_wrap=True, markup=False)
-            failed += 1
-    if failed:
-        raise typer.Exit(1)
-
-
-@app.command()
-@console.plain_errors
-def bench(
-    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; all by default.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure the speed of this installation on this machine."""
-    from codesign_gym.experiments.bench import BENCHES
-
-    for name in names or ():
-        if name not in BENCHES:
-            raise unknown_name("benchmark", name, BENCHES)
-    rows = [row for name in names or BENCHES for row in BENCHES[name]()]
-    console.print_json(rows) if as_json else console.print_table(rows)
-
-
-def _run_with_progress(config: RunConfig, directory: Path, quiet: bool) -> RunRecord:
-    reward = make_problem(config.problem).reward
+def _run_with_progress(
+    config: RunConfig, directory: Path, quiet: bool, fresh: bool = False
+) -> RunRecord:
     title = f"{config.agent} s{config.seed}"
-    with console.search_progress(title, config.budget, reward, quiet) as progress:
-        return run(config, directory, progress)
+    with console.search_progress(title, config.budget, quiet) as progress:
+        return run(config, directory, progress, fresh)
 
 
 def _report(records: list[RunRecord], path: Path) -> Path:
@@ -302,10 +260,11 @@ def _report(records: list[RunRecord], path: Path) -> Path:
 
 
 def _verify(record: RunRecord) -> list[dict[str, Any]]:
-    """The best and the Pareto designs of a proxy's search, by the true cost models."""
+    """The best designs of a proxy's search by the true cost models, the truly best first."""
     problem = problem_of(record.config)
-    rows = list(dict.fromkeys([record.best, *record.pareto.tolist()]))
+    rows = np.unique(np.concatenate([record.ranking[:VERIFIED], record.pareto]))
     evaluation = problem.evaluate(record.evaluation.designs[rows])
+    evaluation = evaluation.take(ranking(evaluation, problem.reward(evaluation)))
     return design_rows(problem.space, evaluation, problem.reward(evaluation))
 
 

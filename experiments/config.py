@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from codesign_gym.envs import make_problem
 from codesign_gym.experiments.record import RunConfig
+from codesign_gym.search import agent_class
+from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.errors import unknown_name
 
@@ -19,10 +23,15 @@ _KEYS: dict[str, type] = {
     "seed": int,
     "options": dict,
     "specs": list,
+    "objectives": list,
+    "model": str,
     "proxy": str,
 }
 
 _KINDS = {str: "text", int: "a whole number", dict: "a table", list: "a list of texts"}
+
+
+_RANGES = {"budget": (1, 10**9), "seed": (0, 2**32 - 1)}
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -51,7 +60,38 @@ def read_config(path: Path) -> dict[str, Any]:
             if not all(isinstance(spec, str) for spec in value):
                 raise InputError(f"{where} must be a list of texts, got {value!r}")
             data[key] = tuple(value)
+    _check_values(data, lambda key: f"{path}, line {_line(text, key)}, key {key!r}")
     return data
+
+
+def _check_values(data: Mapping[str, Any], where: Callable[[str], str]) -> None:
+    """Check what the keys of a file say, so that an error can name the line."""
+
+    def located(key: str, check: Callable[[], object]) -> None:
+        try:
+            check()
+        except InputError as error:
+            raise InputError(f"{where(key)}: {error}") from None
+
+    for key in data.keys() & {"budget", "seed"}:
+        located(key, partial(_check_number, key, data[key]))
+    if "problem" in data:
+        own = {"model": data["model"]} if "model" in data else {}
+        problem = data["problem"]
+        located("model" if own else "problem", partial(make_problem, problem, **own))
+        for key in data.keys() & {"specs", "objectives"}:
+            located(key, partial(make_problem, problem, **{key: data[key]}, **own))
+    if "agent" in data:
+        located("agent", partial(agent_class, data["agent"]))
+        options = agent_class(data["agent"]).Options
+        for name, value in data.get("options", {}).items():
+            located(name, partial(make_options, data["agent"], options, {name: value}))
+
+
+def _check_number(name: str, value: int) -> None:
+    lowest, highest = _RANGES[name]
+    if not lowest <= value <= highest:
+        raise InputError(f"{name} must be in {lowest}..{highest}, got {value}")
 
 
 def make_config(values: Mapping[str, Any]) -> RunConfig:
@@ -60,10 +100,8 @@ def make_config(values: Mapping[str, Any]) -> RunConfig:
         if not values.get(name):
             raise InputError(f"no {name} given: name one, 'codesign list {name}s' shows them")
     config = RunConfig(**values)
-    if config.budget < 1:
-        raise InputError(f"budget must be at least 1 evaluation, got {config.budget}")
-    if not 0 <= config.seed < 2**32:
-        raise InputError(f"seed must be in 0..{2**32 - 1}, got {config.seed}")
+    for name in _RANGES:
+        _check_number(name, getattr(config, name))
     return config
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,7 +24,6 @@ from rich.table import Table
 from rich.text import Text
 
 from codesign_gym.envs import Evaluation
-from codesign_gym.envs.rewards import Reward
 from codesign_gym.search_spaces import InputError, SearchSpace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,8 +59,8 @@ def plain_errors(command: F) -> F:
 
 @contextmanager
 def search_progress(
-    title: str, budget: int, reward: Reward, quiet: bool = False
-) -> Iterator[Callable[[Evaluation, bool], None]]:
+    title: str, budget: int, quiet: bool = False
+) -> Iterator[Callable[[Evaluation, NDArray[np.float64], bool], None]]:
     """A progress bar on stderr; yields the function that is told of new evaluations."""
     bar = Progress(
         TextColumn("{task.description}"),
@@ -76,14 +76,16 @@ def search_progress(
     try:
         task = bar.add_task(title, total=budget, best="-", feasible="-", rate="-")
 
-        def update(evaluation: Evaluation, replayed: bool) -> None:
+        def update(evaluation: Evaluation, rewards: NDArray[np.float64], replayed: bool) -> None:
             nonlocal best, feasible, done
             bar.start()  # only now: a mistake is told without a bar above it
-            best = max(best, float(np.max(reward(evaluation))))
+            best = max(best, float(np.max(rewards)))
             feasible += int(evaluation.feasible.sum())
             done += len(evaluation)
-            if replayed:
+            if replayed and done < budget:
                 err.print(f"continuing after {done} recorded evaluations")
+            elif replayed:
+                err.print("already finished: shown from the store; --fresh runs it again")
             speed = bar.tasks[task].speed
             bar.update(
                 task,

@@ -27,6 +27,8 @@ class RunConfig:
         seed: Seed of the agent.
         options: The agent's options by name.
         specs: Specs in place of the problem's own, written as ``metric<=bound``; None keeps them.
+        objectives: Metrics to optimise in place of the problem's own; None keeps them.
+        model: Workload of the problem, a name or a file, where it takes one; empty for its own.
         proxy: Path of a learned cost model in place of the problem's own; empty for none.
     """
 
@@ -36,6 +38,8 @@ class RunConfig:
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     specs: tuple[str, ...] | None = None
+    objectives: tuple[str, ...] | None = None
+    model: str = ""
     proxy: str = ""
 
     def to_dict(self) -> dict[str, Any]:

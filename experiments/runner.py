@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import platform
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from codesign_gym.cost_models import CostModel
 from codesign_gym.envs import DesignProblem, Evaluation, make_problem
 from codesign_gym.experiments.record import RunConfig, RunRecord
-from codesign_gym.experiments.store import Store
+from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.search import Agent, agent_class, search
 from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError
 
 STORE_NAME = "store.sqlite"
 """The store's file within an output directory."""
+
+Progress = Callable[[Evaluation, NDArray[np.float64], bool], None]
 
 _RECORDED = ("codesign-gym", "numpy", "gymnasium", "optuna", "torch", "stable-baselines3", "numba")
 
@@ -36,7 +42,10 @@ def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
 
 def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
     """The problem of a run, with its true cost models or with a proxy."""
-    problem = make_problem(config.problem, specs=config.specs)
+    options: dict[str, Any] = {"model": config.model} if config.model else {}
+    problem = make_problem(
+        config.problem, specs=config.specs, objectives=config.objectives, **options
+    )
     if not proxy:
         return problem
     model = load_proxy(Path(proxy), problem)
@@ -58,7 +67,8 @@ def load_proxy(path: Path, problem: DesignProblem) -> CostModel:
 def run(
     config: RunConfig,
     directory: Path,
-    progress: Callable[[Evaluation, bool], None] = lambda evaluation, replayed: None,
+    progress: Progress = lambda evaluation, rewards, replayed: None,
+    fresh: bool = False,
 ) -> RunRecord:
     """Run a search, or continue it; its evaluations are in the directory's store as it goes.
 
@@ -68,27 +78,39 @@ def run(
     Args:
         config: What to run.
         directory: Holds the store, which may have other runs too.
-        progress: Called with the recorded part (``True``) and then with every new batch.
+        progress: Called with the recorded evaluations, their rewards and True, and then with
+            every new batch, its rewards and False.
+        fresh: Whether to forget what is recorded of this run and begin it anew.
+
+    Raises:
+        InputError: Something given is wrong; or the run is recorded, and the code of its agent,
+            cost models or reward, or the content of a file that it names, has changed since.
     """
     problem, agent = build(config)
     config = _normal(config, problem, agent)
-    with Store(directory / STORE_NAME, write=True) as store:
-        info = environment() | {"proxy_sha256": _digest(config.proxy)}
-        key = store.begin(config, problem, command_line(config, directory), info)
-        before = store.read(key)
-        if before is not None and before.info.get("proxy_sha256", "") != info["proxy_sha256"]:
-            raise InputError(
-                f"{store.path} has this run with another content of {config.proxy}: "
-                "use another directory"
-            )
+    key, path = run_id(config), directory / STORE_NAME
+    inputs = {"code": _code_digests(problem, agent), "files": _file_digests(config)}
+    if not fresh and path.exists() and path.stat().st_size:
+        with Store(path) as store:  # a finished run can be shown where nothing can be written
+            before = store.read(key) if key in store.run_ids() else None
         if before is not None:
-            progress(before.evaluation, True)
+            _check_unchanged(before, inputs, path)
             if before.finished:
+                progress(before.evaluation, before.rewards, True)
                 return before
+    with Store(path, write=True) as store:
+        if fresh:
+            store.forget(key)
+        store.begin(config, problem, command_line(config, directory), environment() | inputs)
+        before = store.read(key)
+        if before is not None:
+            _check_unchanged(before, inputs, path)
+            progress(before.evaluation, before.rewards, True)
 
         def record(evaluation: Evaluation) -> None:
-            store.append(key, evaluation, problem.reward(evaluation))
-            progress(evaluation, False)
+            rewards = problem.reward(evaluation)
+            store.append(key, evaluation, rewards)
+            progress(evaluation, rewards, False)
 
         recorded = before.evaluation if before is not None else None
         search(problem, agent, config.budget, recorded=recorded, record=record)
@@ -98,15 +120,49 @@ def run(
         return record_now
 
 
+def _check_unchanged(
+    before: RunRecord, inputs: Mapping[str, Mapping[str, str]], path: Path
+) -> None:
+    """Raise `InputError` if what a recorded run was made of is not what it would be made of now."""
+    for kind, digests in inputs.items():
+        recorded = before.info.get(kind, {})
+        changed = [name for name, digest in digests.items() if recorded.get(name) != digest]
+        if changed:
+            raise InputError(
+                f"{path} has this run with another content of {', '.join(changed)}: use --fresh to "
+                "begin it anew, or another directory"
+            )
+
+
+def _code_digests(problem: DesignProblem, agent: Agent) -> dict[str, str]:
+    """Module -> SHA-256 of its source: of the agent, the cost models and the reward."""
+    digests = {}
+    for thing in (agent, *problem.models, problem.reward):
+        kind = type(thing) if not inspect.isfunction(thing) else thing
+        try:
+            source = inspect.getsourcefile(kind)
+        except TypeError:  # made at run time: there is no source
+            continue
+        if source is not None and Path(source).is_file():
+            digests[kind.__module__] = _digest(source)
+    return digests
+
+
+def _file_digests(config: RunConfig) -> dict[str, str]:
+    """Path -> SHA-256 of every file that the configuration names."""
+    named = (config.model, config.proxy)
+    return {path: _digest(path) for path in named if path and Path(path).is_file()}
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
 def _normal(config: RunConfig, problem: DesignProblem, agent: Agent) -> RunConfig:
     """The configuration with options and specs in one spelling: a run has one id."""
     options = {name: getattr(agent.options, name) for name in config.options}
     specs = None if config.specs is None else tuple(str(spec) for spec in problem.specs)
     return replace(config, options=options, specs=specs)
-
-
-def _digest(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
 
 
 def command_line(config: RunConfig, directory: Path) -> str:
@@ -117,6 +173,10 @@ def command_line(config: RunConfig, directory: Path) -> str:
         words += ["--set", f"{name}={value}"]
     for spec in ("none",) if config.specs == () else config.specs or ():
         words += ["--spec", spec]
+    for objective in config.objectives or ():
+        words += ["--objective", objective]
+    if config.model:
+        words += ["--model", config.model]
     if config.proxy:
         words += ["--proxy", config.proxy]
     return shlex.join([*words, "--out", str(directory)])

@@ -48,7 +48,10 @@ CREATE TABLE evaluations (
 
 def run_id(config: RunConfig) -> str:
     """The key of a run: the same configuration is the same run."""
-    text = json.dumps(config.to_dict(), sort_keys=True)
+    # Fields at their defaults are left out, so that a field added later changes no id.
+    default = RunConfig(config.problem, config.agent).to_dict()
+    said = {k: v for k, v in config.to_dict().items() if v != default[k]}
+    text = json.dumps(said | {"problem": config.problem, "agent": config.agent}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -215,6 +218,12 @@ class Store:
                 [(*row, _checksum(row)) for row in rows],
             )
 
+    def forget(self, key: str) -> None:
+        """Remove a run and its evaluations, if it is there."""
+        with self._explained(), self._transaction():
+            self._connection.execute("DELETE FROM evaluations WHERE run = ?", (key,))
+            self._connection.execute("DELETE FROM runs WHERE id = ?", (key,))
+
     def finish(self, key: str) -> None:
         """Mark a run as having used its budget."""
         with self._explained():
@@ -319,8 +328,9 @@ def _record(head: list[str], rows: list[tuple[Any, ...]], finished: bool) -> Run
     invalid = {str(reason): found == reason for reason in dict.fromkeys(reasons) if reason}
     parsed_specs = tuple(Spec.parse(spec) for spec in specs)
     parsed_objectives = tuple(Metric(**metric) for metric in objectives)
-    if config["specs"] is not None:
-        config["specs"] = tuple(config["specs"])
+    for name in ("specs", "objectives"):
+        if config.get(name) is not None:
+            config[name] = tuple(config[name])
     return RunRecord(
         config=RunConfig(**config),
         space=space,

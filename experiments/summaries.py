@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models
+from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
 from codesign_gym.envs import Evaluation, list_problems, make_problem
 from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm
 from codesign_gym.search import agent_class, list_agents
-from codesign_gym.search_spaces import SearchSpace, list_spaces, make_space
+from codesign_gym.search_spaces import InputError, SearchSpace, list_spaces, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 
 Row = dict[str, Any]
@@ -121,7 +121,12 @@ def _space(name: str) -> Row:
 
 
 def _cost_model(name: str) -> Row:
-    return {"name": name, "description": _first_line(COST_MODELS.get(name))}
+    model = make_cost_model(name)
+    return {
+        "name": name,
+        "metrics": [f"{m.direction} {m.name}" for m in model.metrics],
+        "description": _first_line(COST_MODELS.get(name)),
+    }
 
 
 _KINDS: dict[str, tuple[Callable[[], list[str]], Callable[[str], Row]]] = {
@@ -137,4 +142,10 @@ def catalogue(kind: str) -> list[Row]:
     if kind not in _KINDS:
         raise unknown_name("kind", kind, _KINDS)
     names, describe = _KINDS[kind]
-    return [describe(name) for name in names()]
+    rows = []
+    for name in names():
+        try:
+            rows.append(describe(name))
+        except InputError as error:  # a package's own that fails is told of, beside the others
+            rows.append({"name": name, "description": f"error: {error}"})
+    return rows

@@ -92,6 +92,13 @@ def search(
             f"the agent was made for the space {agent.space.name!r}, "
             f"problem {problem.name!r} has {problem.space.name!r}"
         )
+    for part in ("objectives", "specs"):
+        its, wanted = getattr(agent.statement, part), getattr(problem, part)
+        if its != wanted:
+            raise InputError(
+                f"the agent was made for other {part} than those of problem {problem.name!r}: "
+                f"{', '.join(map(str, its))}"
+            )
     evaluator = Evaluator(problem, budget, recorded, record)
     name = type(agent).__name__
     try:

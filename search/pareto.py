@@ -31,7 +31,9 @@ def ranking(evaluation: Evaluation, rewards: FloatArray) -> NDArray[np.intp]:
 
 
 def nondominated(evaluation: Evaluation) -> NDArray[np.intp]:
-    """Feasible designs that no feasible one dominates, each once, sorted by the first objective.
+    """Feasible designs that no feasible one dominates or equals, sorted by the first objective.
+
+    Of designs with equal objectives, the first evaluated stands for all.
 
     Returns:
         Rows of the evaluation; empty where no design is feasible.
@@ -43,7 +45,7 @@ def nondominated(evaluation: Evaluation) -> NDArray[np.intp]:
     rows = rows[np.sort(first)]
     from moocore import is_nondominated
 
-    kept = is_nondominated(_finite(evaluation.objectives[rows]), keep_weakly=True)
+    kept = is_nondominated(_finite(evaluation.objectives[rows]), keep_weakly=False)
     rows = rows[np.asarray(kept, dtype=np.bool_)]
     return rows[np.argsort(evaluation.objectives[rows, 0], kind="stable")]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from codesign_gym.envs import DesignProblem, ProblemStatement
@@ -28,23 +27,7 @@ def agent_class(name: str) -> type[Agent]:
         InputError: There is no such agent, its module cannot be imported, or it is not a subclass
             of `Agent`.
     """
-    found: Any
-    if ":" in name:
-        module, _, attribute = name.partition(":")
-        try:
-            loaded = importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            raise InputError(f"agent {name!r}: no module named {error.name!r}") from None
-        except Exception as error:  # whatever the module's own code raises
-            raise InputError(
-                f"agent {name!r}: module {module!r} cannot be imported: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        found = getattr(loaded, attribute, None)
-        if found is None:
-            raise InputError(f"agent {name!r}: module {module!r} has no {attribute!r}")
-    else:
-        found = AGENTS.get(name)
+    found: Any = AGENTS.get(name)
     if not (isinstance(found, type) and issubclass(found, Agent)):
         raise InputError(f"agent {name!r} must be a subclass of codesign_gym.Agent, got {found!r}")
     return found
@@ -58,10 +41,12 @@ def make_agent(
     Args:
         name: Registered name, or ``module:Class``.
         problem: The problem; the agent is shown its statement alone.
-        seed: Of the agent's random generator.
+        seed: Of the agent's random generator, 0 to 2**32 - 1.
         **options: Fields of the class's ``Options``; an unknown one raises `InputError`.
     """
     kind = agent_class(name)
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise InputError(f"seed must be an integer in 0..{2**32 - 1}, got {seed!r}")
     statement = problem.statement if isinstance(problem, DesignProblem) else problem
     return kind(statement, seed, make_options(name, kind.Options, options))
 

@@ -35,7 +35,7 @@ SPACES.register("systolic-accelerator")(systolic_accelerator)
 
 def make_space(name: str) -> SearchSpace:
     """The registered space called ``name``; an unknown name raises `InputError`."""
-    return SPACES.get(name)()
+    return SPACES.make(name, SearchSpace)
 
 
 def list_spaces() -> list[str]:

@@ -7,13 +7,16 @@ point in the registry's group (``codesign_gym.spaces``, ``codesign_gym.cost_mode
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 
 T = TypeVar("T")
+M = TypeVar("M")
 
 
 class Registry(Generic[T]):
@@ -43,23 +46,48 @@ class Registry(Generic[T]):
         return add
 
     def get(self, name: str) -> T:
-        """The item called ``name``.
+        """The item called ``name``; ``module:attribute`` is that of an importable module.
 
         Raises:
-            InputError: There is none (the nearest name is told), or a package's own fails to load.
+            InputError: There is none (the nearest name is told), or it fails to load.
         """
-        if name not in self._items:
-            outside = self._outside()
-            if name not in outside:
-                raise unknown_name(self.kind, name, self.names())
-            try:
-                self._items[name] = outside[name].load()
-            except (ImportError, AttributeError) as error:
-                raise InputError(
-                    f"{self.kind} {name!r} is declared by an installed package as "
-                    f"{outside[name].value!r}, which cannot be loaded: {error}"
-                ) from error
-        return self._items[name]
+        if name in self._items:
+            return self._items[name]
+        if ":" in name:  # of any module that can be imported
+            if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", name):
+                raise InputError(f"{self.kind} {name!r} must be written module:attribute")
+            point = EntryPoint(name, name, self.group)
+        elif name in self._outside():
+            point = self._outside()[name]
+        else:
+            raise unknown_name(self.kind, name, self.names())
+        try:
+            loaded: T = point.load()
+        except Exception as error:  # whatever the code of others raises when it is imported
+            raise InputError(
+                f"{self.kind} {name!r}: {point.value!r} cannot be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if ":" not in name:
+            self._items[name] = loaded
+        return loaded
+
+    def make(self, name: str, kind: type[M], **options: Any) -> M:
+        """What the registered function or class ``name`` gives when called with ``options``.
+
+        Raises:
+            InputError: There is none, it takes no such option, or it gives something else than a
+                ``kind``.
+        """
+        factory: Any = self.get(name)
+        known = inspect.signature(factory).parameters
+        for option in options:
+            if option not in known:
+                raise unknown_name(f"option of {self.kind} {name!r}", option, known)
+        made = factory(**options)
+        if not isinstance(made, kind):
+            raise InputError(f"{self.kind} {name!r} must give a {kind.__name__}, gave {made!r}")
+        return made
 
     def names(self) -> list[str]:
         """All known names, sorted, those of entry points included (which are not loaded)."""

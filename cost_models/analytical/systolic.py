@@ -34,8 +34,9 @@ fold-loop orders the one that moves fewer bytes is taken, for each layer.
     I are the group's inputs that some output depends on, without padding: a pass reads each once,
     as a line buffer would. Outputs are written once, at word width.
 
-Latency: `cycles = max(compute_cycles, dram_cycles) + fill_cycles`. The fill cannot be hidden: the
-first fold's stationary tile, or for output stationary the first word of each row and column.
+Latency: `cycles = max(compute_cycles + fill_cycles, dram_cycles)`. The array waits for its
+fill: the first fold's stationary tile, or for output stationary the first word of each row and
+column.
 
 Energy: multiply-accumulates with their registers; every SRAM access of the array; every word
 between DRAM and SRAM (one SRAM access and the DRAM's energy). Partial sums move 4 bytes. Leakage,

@@ -120,7 +120,8 @@ def _layer(layer: IntArray, array: IntArray, constant: FloatArray) -> tuple[tupl
     compute_cycles = groups * folds * cycles_per_fold
     dram_cycles = math.ceil(dram_bytes * constant[3])
     fill_cycles = math.ceil(first * word_bytes * constant[3])
-    cycles = max(compute_cycles, dram_cycles) + fill_cycles
+    # The bytes of the fill are part of the traffic: only the array waits for them.
+    cycles = max(compute_cycles + fill_cycles, dram_cycles)
 
     # What moves between DRAM and SRAM passes the SRAM's port once more.
     ifmap_moves, filter_moves = ifmap_reads + dram_ifmap, filter_reads + dram_filter

@@ -1,15 +1,29 @@
-"""The systolic-array model as a cost model: one fixed network, or the network of each design."""
+"""The systolic-array model as a cost model: one fixed workload, or the network of each design."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from codesign_gym.cost_models.analytical.systolic import SystolicArrays, area_mm2, network_totals
+from codesign_gym.cost_models.analytical.systolic import (
+    SystolicArrays,
+    area_mm2,
+    layer_table,
+    network_totals,
+)
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.cost_models.workloads.cell import all_cell_networks
-from codesign_gym.cost_models.workloads.networks import Workloads, network
-from codesign_gym.search_spaces import Designs, SearchSpace, cell_network, systolic_accelerator
+from codesign_gym.cost_models.workloads.layers import Layers
+from codesign_gym.cost_models.workloads.load import load_workload
+from codesign_gym.cost_models.workloads.networks import NETWORKS, Workloads, network
+from codesign_gym.search_spaces import (
+    Designs,
+    InputError,
+    SearchSpace,
+    cell_network,
+    systolic_accelerator,
+)
 
 CELL_NETWORK = "cell-network"
 """The workload that stands for: whatever network the design says."""
@@ -19,9 +33,10 @@ class SystolicModel(CostModel):
     """Latency, energy, area and DRAM traffic of one inference on a systolic accelerator.
 
     Args:
-        workload: A network of ``cost_models.workloads.NETWORKS``, or ``cell-network`` for the
-            network that each design chooses.
-        batch: Inputs per inference, for a fixed network.
+        workload: ``cell-network`` for the network that each design chooses; else layers, or
+            anything that `load_workload` takes: a network's name, an ONNX file, a CSV table, or
+            ``module:function``.
+        batch: Inputs per inference, for a network known by name.
     """
 
     source = (
@@ -36,16 +51,16 @@ class SystolicModel(CostModel):
         Metric("utilization_pct", "%", "max", "MACs per processing element and cycle"),
     )
 
-    def __init__(self, workload: str, batch: int = 1) -> None:
-        self.name = f"systolic-{workload}"
+    def __init__(self, workload: str | Layers = "resnet18", batch: int = 1) -> None:
         accelerator = systolic_accelerator()
-        self._joint = workload == CELL_NETWORK
+        self.name = f"systolic-{workload}" if isinstance(workload, str) else "systolic"
+        self._joint = workload == CELL_NETWORK if isinstance(workload, str) else False
         if self._joint:
             self.space: SearchSpace = cell_network() * accelerator
             self._workloads = all_cell_networks()
         else:
             self.space = accelerator
-            self._workloads = Workloads.of(network(workload, batch))
+            self._workloads = Workloads.of(_layers(workload, batch))
         self._network_parameters = len(cell_network()) if self._joint else 0
         self._values = [np.asarray(p.values) for p in accelerator.parameters]
 
@@ -56,6 +71,49 @@ class SystolicModel(CostModel):
 
     def compute(self, designs: Designs) -> Metrics:
         """The metrics of designs ``[n, p]``."""
+        arrays, chosen = self._split(designs)
+        totals = network_totals(self._workloads, arrays, chosen)
+        values = np.empty((len(designs), len(self.metrics)))
+        values[:, 0] = totals["latency_ms"]
+        values[:, 1] = totals["energy_uj"]
+        values[:, 2] = area_mm2(arrays)
+        values[:, 3] = totals["dram_bytes"] / 1e6
+        values[:, 4] = totals["overall_util_pct"]
+        return Metrics(self.metrics, values)
+
+    def explain(self, designs: Designs) -> list[dict[str, str | float]]:
+        """Where the cycles and the energy of one design ``[1, p]`` go: a row per distinct layer.
+
+        Columns: ``layer``; ``times`` it runs; ``cycles`` of all its runs and their share
+        ``cycles_pct``; ``util_pct`` (MACs per processing element and cycle); ``bound``, what its
+        time is spent on: the array (``compute``), ``dram``, or the ``fill`` of the array before
+        either; ``energy_pct``; ``macs_per_byte`` of DRAM traffic, the x axis of a roofline.
+        """
+        arrays, chosen = self._split(designs)
+        loads = self._workloads
+        row = int(chosen[0])
+        entries = slice(loads.indptr[row], loads.indptr[row + 1])
+        layers, times = loads.layers.take(loads.indices[entries]), loads.counts[entries]
+        table = {name: column[0] for name, column in layer_table(layers, arrays).items()}
+        cycles, energy = table["cycles"] * times, table["energy_pj"] * times
+        parts = np.stack([table[f"{part}_cycles"] for part in ("compute", "dram", "fill")])
+        bound = np.array(["compute", "dram", "fill"])[parts.argmax(axis=0)]
+        return [
+            {
+                "layer": name,
+                "times": int(times[i]),
+                "cycles": int(cycles[i]),
+                "cycles_pct": float(100 * cycles[i] / max(cycles.sum(), 1)),
+                "util_pct": float(table["overall_util_pct"][i]),
+                "bound": str(bound[i]) if cycles[i] else "free",
+                "energy_pct": float(100 * energy[i] / energy.sum()) if energy.any() else 0.0,
+                "macs_per_byte": float(table["macs"][i] / max(table["dram_bytes"][i], 1)),
+            }
+            for i, name in enumerate(layers.name)
+        ]
+
+    def _split(self, designs: Designs) -> tuple[SystolicArrays, NDArray[np.int64]]:
+        """The accelerators ``[n]`` and the workload row of each design ``[n]``."""
         hardware = designs[:, self._network_parameters :]
         column = [values[hardware[:, j]] for j, values in enumerate(self._values)]
         rows, cols, _, ifmap, filters, ofmap, bandwidth, word = column
@@ -69,12 +127,16 @@ class SystolicModel(CostModel):
             dram_gbps=bandwidth,
             word_bytes=word,
         )
-        chosen = cell_network().ravel(designs[:, : self._network_parameters]) if self._joint else 0
-        totals = network_totals(self._workloads, arrays, chosen)
-        values = np.empty((len(designs), len(self.metrics)))
-        values[:, 0] = totals["latency_ms"]
-        values[:, 1] = totals["energy_uj"]
-        values[:, 2] = area_mm2(arrays)
-        values[:, 3] = totals["dram_bytes"] / 1e6
-        values[:, 4] = totals["overall_util_pct"]
-        return Metrics(self.metrics, values)
+        if self._joint:
+            return arrays, cell_network().ravel(designs[:, : self._network_parameters])
+        return arrays, np.zeros(len(designs), dtype=np.int64)
+
+
+def _layers(workload: str | Layers, batch: int) -> Layers:
+    if isinstance(workload, Layers):
+        return workload
+    if workload in NETWORKS:
+        return network(workload, batch)
+    if batch != 1:
+        raise InputError(f"batch must be 1 for a workload of one's own, got {batch}")
+    return load_workload(workload)

@@ -118,7 +118,8 @@ def page(records: Sequence[RunRecord], folder: Path, title: str = "") -> Page:
 
 @pytest.fixture(scope="module")
 def problem() -> DesignProblem:
-    return make_problem("resnet18-asic", specs=["area_mm2<=6"])
+    objectives = ["energy_uj", "latency_ms"]
+    return make_problem("resnet18-asic", specs=["area_mm2<=6"], objectives=objectives)
 
 
 def test_a_study_has_every_section_and_loads_nothing(

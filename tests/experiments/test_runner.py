@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from codesign_gym.envs import Evaluation
 from codesign_gym.experiments import runner
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig, RunRecord
-from codesign_gym.experiments.runner import STORE_NAME, build, environment, run
+from codesign_gym.experiments.runner import STORE_NAME, Progress, build, environment, run
 from codesign_gym.experiments.store import Store
 from codesign_gym.search import AGENTS, Agent, list_agents
 from codesign_gym.search.agents import RandomAgent
@@ -30,11 +30,11 @@ def config_of(agent: str, budget: int = 120, **changes: Any) -> RunConfig:
     return RunConfig(PROBLEM, agent, budget, 5, **({"options": options} | changes))
 
 
-def stop_after(batches: int) -> Callable[[Evaluation, bool], None]:
+def stop_after(batches: int) -> Progress:
     """A progress function that stands for Ctrl-C in the given batch."""
     left = [batches]
 
-    def progress(evaluation: Evaluation, replayed: bool) -> None:
+    def progress(evaluation: Evaluation, rewards: NDArray[np.float64], replayed: bool) -> None:
         if not replayed:
             left[0] -= 1
             if left[0] < 0:
@@ -85,7 +85,7 @@ def test_a_finished_run_is_only_read(tmp_path: Path) -> None:
     first = run(config, tmp_path)
     content = (tmp_path / STORE_NAME).read_bytes()
     told: list[tuple[int, bool]] = []
-    again = run(config, tmp_path, lambda part, replayed: told.append((len(part), replayed)))
+    again = run(config, tmp_path, lambda part, _, replayed: told.append((len(part), replayed)))
     assert equal(first, again)
     assert told == [(120, True)]
     assert (tmp_path / STORE_NAME).read_bytes() == content
@@ -96,7 +96,7 @@ def test_progress_tells_of_every_evaluation_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path, stop_after(12))
     told: list[tuple[int, bool]] = []
-    run(config, tmp_path, lambda part, replayed: told.append((len(part), replayed)))
+    run(config, tmp_path, lambda part, _, replayed: told.append((len(part), replayed)))
     assert told == [(13, True)] + [(1, False)] * 17
 
 

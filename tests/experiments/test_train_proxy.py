@@ -291,7 +291,7 @@ def test_a_search_with_a_proxy_is_verified_by_the_true_models(
     assert result.exit_code == 0, result.output
     summary = json.loads(result.stdout)
     verified = summary["verified"]
-    assert verified[0]["choices"] == summary["best"]["choices"]
+    assert summary["best"]["choices"] in [row["choices"] for row in verified]
     assert {tuple(row["choices"]) for row in summary["pareto"]} <= {
         tuple(row["choices"]) for row in verified
     }
@@ -299,7 +299,8 @@ def test_a_search_with_a_proxy_is_verified_by_the_true_models(
         truth = PROBLEM.evaluate([row["choices"]])
         assert row["metrics"]["energy_uj"] == pytest.approx(float(truth.metrics["energy_uj"][0]))
         assert row["reward"] == pytest.approx(float(PROBLEM.reward(truth)[0]))
-    assert verified[0]["metrics"] != summary["best"]["metrics"]
+    [same] = [row for row in verified if row["choices"] == summary["best"]["choices"]]
+    assert same["metrics"] != summary["best"]["metrics"]
 
 
 def test_a_run_is_not_mixed_with_that_of_another_proxy(
@@ -320,4 +321,4 @@ def test_the_space_of_a_proxy_is_that_of_its_data(trained: tuple[Path, ModelCard
     space: SearchSpace = model.space
     assert space == PROBLEM.space
     problem: DesignProblem = make_problem("resnet18-asic", cost_model=model)
-    assert problem.evaluate(fresh(3)).objectives.shape == (3, 2)
+    assert problem.evaluate(fresh(3)).objectives.shape == (3, 3)

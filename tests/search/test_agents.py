@@ -58,7 +58,7 @@ def test_evolution_beats_random_search_on_hardware() -> None:
 
 
 def test_the_front_of_nsga2_beats_that_of_random_search() -> None:
-    problem = make_problem("resnet18-asic")
+    problem = make_problem("resnet18-asic", objectives=["energy_uj", "latency_ms"])
 
     def volume(agent: str, seed: int) -> float:
         front = search(problem, make_agent(agent, problem, seed), 600).pareto.objectives

@@ -148,7 +148,7 @@ def test_nondominated_by_brute_force(rows: list[tuple[float, float, bool, bool, 
     )
     feasible = [i for i, row in enumerate(rows) if row[2] and row[3]]
     front = [i for i in feasible if not any(dominates(rows[j][:2], rows[i][:2]) for j in feasible)]
-    once = {tuple(designs[i]): i for i in reversed(front)}  # the first of equal designs
+    once = {rows[i][:2]: i for i in reversed(front)}  # the first of equals
     assert sorted(found.tolist()) == sorted(once.values())
     firsts = [rows[i][0] for i in found]
     assert firsts == sorted(firsts)

@@ -62,17 +62,17 @@ def test_module_and_class() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("no_such_plug_in:Mine", "no module named 'no_such_plug_in'"),
-        ("a_plug_in:Yours", "module 'a_plug_in' has no 'Yours'"),
-        ("a_plug_in:", "has no ''"),
-        (":Mine", "cannot be imported"),
-        (".relative:Mine", "cannot be imported"),
+        ("no_such_plug_in:Mine", "ModuleNotFoundError: No module named 'no_such_plug_in'"),
+        ("a_plug_in:Yours", "has no attribute 'Yours'"),
+        ("a_plug_in:", "must be written module:attribute"),
+        (":Mine", "must be written module:attribute"),
+        (".relative:Mine", "must be written module:attribute"),
         ("a_plug_in:not_a_class", "must be a subclass of codesign_gym.Agent, got 3"),
         ("a_plug_in:Other", "must be a subclass of codesign_gym.Agent"),
-        ("broken_plug_in:Mine", "cannot be imported: ZeroDivisionError"),
-        ("unreadable_plug_in:Mine", "cannot be imported: SyntaxError"),
-        ("lacking_plug_in:Mine", "no module named 'no_such_library_at_all'"),
-        ("outdated_plug_in:Mine", "cannot be imported: AttributeError"),
+        ("broken_plug_in:Mine", "cannot be loaded: ZeroDivisionError"),
+        ("unreadable_plug_in:Mine", "cannot be loaded: SyntaxError"),
+        ("lacking_plug_in:Mine", "No module named 'no_such_library_at_all'"),
+        ("outdated_plug_in:Mine", "cannot be loaded: AttributeError"),
     ],
 )
 def test_what_is_wrong_with_a_plug_in_is_said(name: str, text: str) -> None:

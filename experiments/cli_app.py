@@ -1,0 +1,33 @@
+"""The application that all commands belong to, and the options that several of them take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="codesign",
+    help="Search for networks and the hardware they run on, under specs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Directory of store and report.")]
+Specs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--spec", help="Spec such as latency_ms<=0.5, in place of the problem's own; or none."
+    ),
+]
+Objectives = Annotated[
+    list[str] | None,
+    typer.Option("--objective", help="Metric to optimise, in place of the problem's own."),
+]
+Model = Annotated[
+    str, typer.Option("--model", help="Workload: a name, an .onnx or .csv file, module:function.")
+]
+Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]

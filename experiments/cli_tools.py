@@ -1,0 +1,99 @@
+"""Commands beside the search: train a proxy or the accuracy table, check a plug-in, benchmark."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codesign_gym.experiments import console
+from codesign_gym.experiments.cli_app import Json, app
+from codesign_gym.experiments.runner import STORE_NAME
+from codesign_gym.search_spaces.errors import unknown_name
+
+
+@app.command("train-proxy")
+@console.plain_errors
+def train_proxy_(
+    sources: Annotated[list[Path], typer.Argument(help="Output directories or stores.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("proxy.npz"),
+    seed: Annotated[int, typer.Option(help="Seed of split and forest.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a proxy cost model on recorded evaluations; --proxy then uses it."""
+    from codesign_gym.experiments.train_proxy import train_proxy
+
+    paths = [path / STORE_NAME if path.is_dir() else path for path in sources]
+    card = train_proxy(paths, out, seed)
+    if as_json:
+        console.print_json(asdict(card) | {"proxy": str(out)})
+        return
+    rows = [{"metric": name, **scores} for name, scores in card.metrics.items()]
+    console.print_table(rows, f"{card.rows} designs, errors on {card.test_rows} held out")
+    console.out.print(
+        f"{card.us_per_design:.2f} us per design in batches, {card.us_single:.0f} us alone\n"
+        f"proxy: {out}",
+        soft_wrap=True,
+    )
+
+
+@app.command("train-table")
+@console.plain_errors
+def train_table_(
+    out: Annotated[Path, typer.Option("--out", help="Table to write (.npz).")],
+    seeds: Annotated[int, typer.Option(help="Seeds of each network.", min=1)] = 2,
+    jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
+) -> None:
+    """Train every cell network on MNIST-1D; continue if interrupted (about 70 CPU-minutes)."""
+    from rich.progress import Progress
+
+    from codesign_gym.cost_models.accuracy.train_table import compile_table, train_table
+
+    journal = out.with_suffix(".jsonl")
+    with Progress(console=console.err) as bar:
+        task = bar.add_task("training", total=None)
+        train_table(
+            journal,
+            seeds=range(seeds),
+            jobs=jobs,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    compile_table(journal, out, f"codesign train-table --seeds {seeds} --out {out.name}")
+    console.out.print(f"table: {out}", soft_wrap=True)
+
+
+@app.command()
+@console.plain_errors
+def check(
+    kind: Annotated[str, typer.Argument(help="agent, space, cost-model or problem.")],
+    name: Annotated[str, typer.Argument(help="Registered name; for agents also module:Class.")],
+) -> None:
+    """Run the conformance suite on something registered or of your own."""
+    from codesign_gym.experiments.testing import conformance
+
+    failed = 0
+    for test, problem in conformance(kind, name):
+        console.out.print(f"{'failed' if problem else 'passed'}  {test}", soft_wrap=True)
+        if problem:
+            console.err.print(problem, soft_wrap=True, markup=False)
+            failed += 1
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@console.plain_errors
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(help="Benchmarks; all by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the speed of this installation on this machine."""
+    from codesign_gym.experiments.bench import BENCHES
+
+    for name in names or ():
+        if name not in BENCHES:
+            raise unknown_name("benchmark", name, BENCHES)
+    rows = [row for name in names or BENCHES for row in BENCHES[name]()]
+    console.print_json(rows) if as_json else console.print_table(rows)

@@ -1,0 +1,142 @@
+"""The command line on one's own: models, objectives, problems and code that changes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codesign_gym.cost_models.workloads import network
+from codesign_gym.envs import make_problem
+
+LAYERS = "name,H,W,R,S,C,K,pad\nfirst,16,16,3,3,3,8,1\nsecond,16,16,1,1,8,16,0\n"
+
+PLUG_IN = """
+from codesign_gym import Agent, make_problem
+
+class Mine(Agent):
+    def ask(self, n):
+        return self.space.sample(n, self.rng)
+
+    def tell(self, designs, evaluation):
+        pass
+
+def toy():
+    from codesign_gym.experiments.testing import synthetic_problem
+    return synthetic_problem("ordinal")
+
+def nothing():
+    return None
+"""
+
+
+def codesign(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "codesign_gym", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "layers.csv").write_text(LAYERS)
+    (tmp_path / "mine.py").write_text(PLUG_IN)
+    return tmp_path
+
+
+def test_search_for_ones_own_model() -> None:
+    words = ["run", "accelerator", "--model", "layers.csv", "--budget", "60", "--out", "o"]
+    done = codesign(*words, "--spec", "area_mm2<=1", "--objective", "energy_uj", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["model"] == "layers.csv"
+    assert [o["name"] for o in summary["objectives"]] == ["energy_uj"]
+    assert "--objective energy_uj --model layers.csv" in summary["command"]
+    problem = make_problem("accelerator", model="layers.csv", objectives=["energy_uj"])
+    truth = problem.evaluate([summary["best"]["choices"]])
+    assert summary["best"]["metrics"]["energy_uj"] == truth.metrics["energy_uj"][0]
+
+
+def test_a_changed_model_is_another_run(folder: Path) -> None:
+    words = ["run", "accelerator", "--model", "layers.csv", "--budget", "20", "--out", "o"]
+    assert codesign(*words).returncode == 0
+    (folder / "layers.csv").write_text(LAYERS.replace("16", "32"))
+    done = codesign(*words)
+    assert done.returncode == 2
+    assert "another content of layers.csv: use --fresh" in done.stderr.replace("\n", " ")
+    assert codesign(*words, "--fresh").returncode == 0
+
+
+def test_changed_code_of_an_agent_is_another_run(folder: Path) -> None:
+    words = ["run", "resnet18-asic", "--plugin", "mine:Mine", "--budget", "20", "--out", "o"]
+    assert codesign(*words).returncode == 0
+    again = codesign(*words)
+    assert "already finished" in again.stderr
+    (folder / "mine.py").write_text(PLUG_IN.replace("sample(n, ", "sample(n, 1 and "))
+    done = codesign(*words)
+    assert done.returncode == 2
+    assert "another content of mine" in done.stderr
+    fresh = codesign(*words, "--fresh", "--json")
+    assert json.loads(fresh.stdout)["evaluations"] == 20
+
+
+def test_a_problem_of_ones_own_needs_no_package() -> None:
+    done = codesign("run", "mine:toy", "--budget", "30", "--out", "o", "--json")
+    assert json.loads(done.stdout)["evaluations"] == 30
+    assert codesign("check", "agent", "mine:Mine").returncode == 0
+    done = codesign("run", "mine:nothing")
+    assert done.returncode == 2
+    assert "must give a DesignProblem, gave None" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "accelerator", "--model", "resnet"], "did you mean 'resnet50'"),
+        (["run", "accelerator", "--model", "none.onnx"], "none.onnx"),
+        (["run", "resnet18-asic", "--model", "vgg16"], "unknown option of problem"),
+        (["run", "resnet18-asic", "--objective", "energy"], "did you mean 'energy_uj'"),
+        (["run", "resnet18-asic", "--plugin", "mine"], "--plugin takes module:Class"),
+        (["explain", "resnet18-asic", "--design", "[99,0,0,0,0,0,0,0]"], "must be a choice index"),
+    ],
+)
+def test_mistakes(words: list[str], says: str) -> None:
+    done = codesign(*words)
+    assert done.returncode == 2
+    assert says in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_explain_accounts_for_every_cycle() -> None:
+    choices = [4, 4, 1, 5, 5, 5, 4, 0]
+    done = codesign("explain", "resnet18-asic", "--design", json.dumps(choices), "--json")
+    rows = json.loads(done.stdout)
+    problem = make_problem("resnet18-asic")
+    truth = problem.evaluate([choices]).metrics
+    assert sum(row["cycles"] for row in rows) == pytest.approx(truth["latency_ms"][0] * 1e6)
+    assert sum(row["cycles_pct"] for row in rows) == pytest.approx(100)
+    assert sum(row["energy_pct"] for row in rows) == pytest.approx(100)
+    assert sum(row["times"] for row in rows) == len(network("resnet18"))
+    assert {row["bound"] for row in rows} <= {"compute", "dram", "fill"}
+
+
+def test_explain_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    network_first = make_problem("mnist1d-asic").space.sample(1, np.random.default_rng(0))
+    design = json.dumps(network_first[0].tolist())
+    for problem, given in (("mnist1d-asic", design), ("resnet18-asic", "[4,4,1,5,5,5,4,0]")):
+        done = codesign("explain", problem, "--design", given)
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert "layer" in done.stdout
+        if problem == "resnet18-asic":
+            [conv1] = [line for line in lines if line.startswith("conv1 ")]
+            assert len(conv1.split()) == 8  # nothing is folded
+
+
+def test_version() -> None:
+    assert codesign("--version").stdout.strip() == "0.1.0"
