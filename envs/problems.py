@@ -14,6 +14,7 @@ from codesign_gym.cost_models.workloads import load_workload
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.specs import Spec
+from codesign_gym.envs.units import own_name
 from codesign_gym.search_spaces import Registry, cell_network, systolic_accelerator
 
 PROBLEMS: Registry[Callable[..., DesignProblem]] = Registry("problem", "codesign_gym.problems")
@@ -32,24 +33,32 @@ def make_problem(
 
     Args:
         name: The name; an unknown one raises `InputError` with the nearest.
-        specs: Specs in place of the problem's own.
+        specs: Specs in place of the problem's own; the unit may be another of the same dimension.
         objectives: Metrics to optimise in place of the problem's own; the reward becomes their
             `balanced_reward`.
         cost_model: A model of all the metrics in place of the problem's own, such as a proxy.
         **options: What the problem itself takes, such as the ``model`` of ``accelerator``.
     """
     problem = PROBLEMS.make(name, DesignProblem, **options)
+    known = [metric.name for metric in problem.metrics]
     if specs is not None:
         several = [specs] if isinstance(specs, str) else specs
         parsed = [Spec.parse(spec) if isinstance(spec, str) else spec for spec in several]
-        problem = replace(problem, specs=tuple(parsed))
+        problem = replace(problem, specs=tuple(_in_own_unit(spec, known) for spec in parsed))
     if objectives is not None:
-        names = (objectives,) if isinstance(objectives, str) else tuple(objectives)
-        problem = replace(problem, objective_names=names)
+        names = (objectives,) if isinstance(objectives, str) else objectives
+        own = tuple(own_name(name, known)[0] for name in names)
+        problem = replace(problem, objective_names=own)
         problem = replace(problem, reward=balanced_reward(problem))
     if cost_model is not None:
         problem = replace(problem, models=(cost_model,))
     return problem
+
+
+def _in_own_unit(spec: Spec, known: Sequence[str]) -> Spec:
+    """The spec in the unit of the metric that it is meant for."""
+    name, factor = own_name(spec.metric, known)
+    return Spec(name, spec.sense, spec.bound * factor)
 
 
 def balanced_reward(problem: DesignProblem) -> WeightedProduct:

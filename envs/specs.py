@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from codesign_gym.search_spaces import InputError
 
-_PATTERN = re.compile(r"\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sense><=|>=)\s*(?P<bound>\S+)\s*")
+_PATTERN = re.compile(
+    r"\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sense><=|>=)\s*(?P<bound>\S+)(\s+(?P<unit>[A-Za-z]\w*))?\s*"
+)
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,17 @@ class Spec:
 
     @classmethod
     def parse(cls, text: str) -> Spec:
-        """The spec written as ``metric<=bound`` or ``metric>=bound``."""
+        """The spec written as ``metric<=bound`` or ``metric>=bound``.
+
+        A unit may follow: ``latency <= 0.8 ms`` is ``latency_ms<=0.8``.
+        """
         match = _PATTERN.fullmatch(text)
         try:
             if match is None:
                 raise ValueError
-            return cls(match["metric"], match["sense"], float(match["bound"]))  # type: ignore[arg-type]
+            unit = f"_{match['unit']}" if match["unit"] else ""
+            metric = match["metric"].removesuffix(unit) + unit
+            return cls(metric, match["sense"], float(match["bound"]))  # type: ignore[arg-type]
         except ValueError as error:
             if isinstance(error, InputError):
                 raise
