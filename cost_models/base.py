@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 from numpy.typing import ArrayLike
 
@@ -38,6 +39,13 @@ class CostModel(ABC):
 
     def explain(self, designs: Designs) -> list[dict[str, str | float]]:
         """Where the cost of one design ``[1, p]`` goes, a row per part; empty if it has none."""
+        return []
+
+    def export(self, designs: Designs, directory: Path) -> list[Path]:
+        """Write one design ``[1, p]`` in the format of a tool that can check it; the files written.
+
+        Empty if there is no such format.
+        """
         return []
 
     @abstractmethod

@@ -244,6 +244,25 @@ def explain(
     console.print_table([{EXPLAINED[k]: v for k, v in row.items()} for row in rows], "layers")
 
 
+@app.command()
+@console.plain_errors
+def export(
+    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
+    design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
+    out: Annotated[Path, typer.Option("--out", help="Directory for the files.")],
+    model: Model = "",
+) -> None:
+    """Write a design as input files of the tool that its cost model agrees with (SCALE-Sim)."""
+    found = problem_of(RunConfig(problem, agent="", model=model))
+    choices = _choices(found.space, 0, _json(design, "--design"))
+    parts = [choices[:, found.space.columns_of(m.space)] for m in found.models]
+    files = [path for m, p in zip(found.models, parts, strict=True) for path in m.export(p, out)]
+    if not files:
+        raise InputError(f"no cost model of {problem!r} has a format to export to")
+    for path in files:
+        console.out.print(str(path), soft_wrap=True)
+
+
 def _run_with_progress(
     config: RunConfig, directory: Path, quiet: bool, fresh: bool = False
 ) -> RunRecord:

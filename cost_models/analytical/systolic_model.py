@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.analytical.scalesim_export import write_scalesim
 from codesign_gym.cost_models.analytical.systolic import (
     SystolicArrays,
     area_mm2,
@@ -81,6 +84,12 @@ class SystolicModel(CostModel):
         values[:, 4] = totals["overall_util_pct"]
         return Metrics(self.metrics, values)
 
+    def export(self, designs: Designs, directory: Path) -> list[Path]:
+        """Write one design ``[1, p]`` as SCALE-Sim's input files; the files written."""
+        arrays, chosen = self._split(designs)
+        layers, _ = self._network(int(chosen[0]))
+        return write_scalesim(directory, layers, arrays)
+
     def explain(self, designs: Designs) -> list[dict[str, str | float]]:
         """Where the cycles and the energy of one design ``[1, p]`` go: a row per distinct layer.
 
@@ -90,10 +99,7 @@ class SystolicModel(CostModel):
         either; ``energy_pct``; ``macs_per_byte`` of DRAM traffic, the x axis of a roofline.
         """
         arrays, chosen = self._split(designs)
-        loads = self._workloads
-        row = int(chosen[0])
-        entries = slice(loads.indptr[row], loads.indptr[row + 1])
-        layers, times = loads.layers.take(loads.indices[entries]), loads.counts[entries]
+        layers, times = self._network(int(chosen[0]))
         table = {name: column[0] for name, column in layer_table(layers, arrays).items()}
         cycles, energy = table["cycles"] * times, table["energy_pj"] * times
         parts = np.stack([table[f"{part}_cycles"] for part in ("compute", "dram", "fill")])
@@ -111,6 +117,12 @@ class SystolicModel(CostModel):
             }
             for i, name in enumerate(layers.name)
         ]
+
+    def _network(self, row: int) -> tuple[Layers, NDArray[np.int64]]:
+        """The distinct layers of a workload, and how often each occurs."""
+        loads = self._workloads
+        entries = slice(loads.indptr[row], loads.indptr[row + 1])
+        return loads.layers.take(loads.indices[entries]), loads.counts[entries]
 
     def _split(self, designs: Designs) -> tuple[SystolicArrays, NDArray[np.int64]]:
         """The accelerators ``[n]`` and the workload row of each design ``[n]``."""

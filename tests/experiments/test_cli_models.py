@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import subprocess
 import sys
@@ -140,3 +141,22 @@ def test_explain_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_version() -> None:
     assert codesign("--version").stdout.strip() == "0.1.0"
+
+
+def test_export_for_scale_sim(folder: Path) -> None:
+    choices = "[3,1,1,5,5,5,4,0]"  # 16 x 8, weight stationary, 64 kB each, 8 GB/s, int8
+    done = codesign("export", "resnet18-asic", "--design", choices, "--out", "tool")
+    assert done.returncode == 0, done.stderr
+    config = configparser.ConfigParser()
+    config.read(folder / "tool" / "scale.cfg")
+    presets = config["architecture_presets"]
+    assert (presets["ArrayHeight"], presets["ArrayWidth"], presets["Dataflow"]) == ("16", "8", "ws")
+    assert presets["IfmapSramSzkB"] == "64"
+    header, *rows = (folder / "tool" / "topology.csv").read_text().splitlines()
+    layers = network("resnet18").unique()[0]
+    m, k, n, _ = layers.gemm_shape()
+    assert header == "Layer,M,N,K,"
+    sizes = [[int(x) for x in row.split(",")[1:4]] for row in rows]
+    assert sizes == np.stack([m, n, k], axis=1).tolist()
+    layouts = (folder / "tool" / "layout.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in layouts] == [row.split(",")[0] for row in rows]

@@ -18,6 +18,39 @@ from tests.reference import reference_rows
 
 Table = dict[str, np.ndarray]
 
+# SCALE-Sim 3.0.0's own reports, run on files that `write_scalesim` wrote: rows, columns, dataflow,
+# (M, K, N); total cycles, SRAM reads of inputs and filters, writes of outputs; overall, mapping and
+# compute utilisation in %. Of 168 random layers run in the same way, all were equal.
+REPORTS = [
+    (
+        3,
+        11,
+        "os",
+        (29, 40, 17),
+        (1039, 2320, 6800, 773),
+        (57.514509873, 74.696969697, 57.459207459),
+    ),
+    (16, 4, "os", (50, 7, 33), (899, 3150, 924, 2370), (20.074388209, 71.614583333, 20.052083333)),
+    (
+        3,
+        11,
+        "ws",
+        (29, 40, 17),
+        (1231, 2320, 680, 6902),
+        (48.543928316, 73.593073593, 39.522206189),
+    ),
+    (16, 4, "ws", (50, 7, 33), (755, 3150, 231, 1650), (23.903145695, 40.104166667, 23.048371648)),
+    (
+        3,
+        11,
+        "is",
+        (29, 40, 17),
+        (1343, 1160, 2040, 6902),
+        (44.495588799, 83.694083694, 33.876176733),
+    ),
+    (16, 4, "is", (50, 7, 33), (870, 350, 3003, 1650), (20.743534483, 42.067307692, 19.831730769)),
+]
+
 
 # GEMM [4, 6] @ [6, 5] on 2 rows x 3 columns (120 MACs, 6 PEs): last cycle, ofmap writes, and the
 # cycles for which the tool takes a fold in its compute utilisation.
@@ -114,3 +147,19 @@ def test_every_full_run_of_the_reference() -> None:
         assert exact["dram_filter_bytes"][at] == int(row["dram_filter_reads"])
         fetched = exact["dram_ifmap_bytes"][at] + exact["dram_filter_bytes"][at]
         assert fetched <= int(row["dram_ifmap_reads"]) + int(row["dram_filter_reads"])
+
+
+@pytest.mark.parametrize(("rows", "cols", "dataflow", "shape", "counts", "percent"), REPORTS)
+def test_arrays_that_are_not_square(
+    rows: int,
+    cols: int,
+    dataflow: str,
+    shape: tuple[int, int, int],
+    counts: tuple[int, ...],
+    percent: tuple[float, ...],
+) -> None:
+    table = layer_table(gemm("g", *shape), arrays(dataflow, rows, cols), compat="scalesim")
+    columns = ("cycles", "ifmap_sram_reads", "filter_sram_reads", "ofmap_sram_writes")
+    assert tuple(table[column].item() for column in columns) == counts
+    shares = ("overall_util_pct", "mapping_eff_pct", "compute_util_pct")
+    assert [table[column].item() for column in shares] == pytest.approx(percent, abs=1e-8)
