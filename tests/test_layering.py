@@ -17,6 +17,8 @@ HEAVY = {"moocore", "numba", "optuna", "plotly", "sklearn", "stable_baselines3",
 MAY_IMPORT_HEAVY = {
     "cost_models/accuracy/cell_torch.py": "defines torch modules; imported by the training alone",
     "cost_models/accuracy/mnist1d_training.py": "trains with torch; imported inside a function",
+    "cost_models/analytical/dataflow_kernel.py": "compiled by numba; imported at the first call",
+    "cost_models/analytical/dataflow_search.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/systolic_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/learned/forest_kernel.py": "compiled by numba; imported at the first prediction",
     "experiments/report/curves.py": "draws with plotly; imported when a report is written",

@@ -1,9 +1,8 @@
-"""The dataflow equations, compiled: the cost of one mapping, and the loops over tables.
+"""The dataflow equations, compiled: what one layer costs under one mapping.
 
-Everything compiled that `_cost` is made of stands in this file and in `dataflow_search`, which
-names this file in its own text, because numba's cache notices changes of one file only. Rows are
-plain float64 arrays laid out as the constants below say; whole numbers in them are exact up to
-2^53. `dataflow` is the module to call, and says what the equations mean.
+Rows are plain float64 arrays laid out as the constants below say; whole numbers in them are exact
+up to 2^53. Arrays come with the index of the row that is meant, because views would cost as much
+as the arithmetic. `dataflow` is the module to call, and says what the equations mean.
 
 Letters of a layer: n batch, k filters and c channels of one group, p x q output pixels, r x s
 kernel, g groups. Of a mapping: u how many PEs share a dimension, a how much of it one PE keeps, b
@@ -24,9 +23,11 @@ LAYER_FIELDS = (
 )  # fmt: skip
 ACCELERATOR_FIELDS = (
     "template", "rows", "cols", "l1_bytes", "l1_weights", "l1_inputs", "l1_sums", "l2_bytes",
-    "word_bytes", "sum_bytes", "noc_cycles_per_byte", "input_noc_cycles_per_byte", "cycles_per_dram_byte",
-    "activation_ratio", "mac_pj", "register_weight_pj", "register_input_pj", "register_sum_pj",
-    "noc_pj", "l2_weight_pj", "l2_input_pj", "l2_output_pj", "dram_pj", "static_pj", "l2_cycles_per_byte",
+    "word_bytes", "sum_bytes", "noc_cycles_per_byte", "input_noc_cycles_per_byte",
+    "dram_cycles_per_byte", "activation_ratio",
+    "mac_pj", "register_weight_pj", "register_input_pj", "register_sum_pj", "noc_pj_per_byte",
+    "l2_weight_pj_per_byte", "l2_input_pj_per_byte", "l2_output_pj_per_byte", "dram_pj_per_byte",
+    "static_pj_per_cycle", "l2_cycles_per_byte",
 )  # fmt: skip
 MAPPING_FIELDS = (
     "stationary", "u_g", "u_k", "u_c", "u_p", "u_q", "u_r", "u_s", "a_k", "a_c", "a_p", "a_q",
@@ -35,12 +36,13 @@ MAPPING_FIELDS = (
 RESULT_FIELDS = (
     "macs", "compute_cycles", "noc_cycles", "l2_cycles", "dram_cycles", "exposed_cycles",
     "fill_cycles", "cycles", "bottleneck",
-    "register_weight", "register_input", "register_sum",
-    "noc_weight", "noc_input", "noc_sum",
-    "l2_weight_reads", "l2_input_reads", "l2_sum_reads", "l2_sum_writes",
-    "dram_weight", "dram_input", "dram_output", "dram_sum", "dram_bytes",
+    "register_weight_words", "register_input_words", "register_sum_words",
+    "noc_weight_words", "noc_input_words", "noc_sum_words",
+    "l2_weight_words", "l2_input_words", "l2_sum_reads_words", "l2_sum_writes_words",
+    "dram_weight_words", "dram_input_words", "dram_output_words", "dram_sum_words", "dram_bytes",
     "l1_need_bytes", "l2_need_bytes", "active_pes",
-    "mac_pj", "register_pj", "noc_pj", "l2_pj", "dram_pj", "static_pj", "energy_pj",
+    "mac_energy_pj", "register_energy_pj", "noc_energy_pj", "l2_energy_pj", "dram_energy_pj",
+    "static_energy_pj", "energy_pj",
 )  # fmt: skip
 
 WEIGHT, OUTPUT, INPUT = 0, 1, 2
@@ -48,8 +50,8 @@ WEIGHT, OUTPUT, INPUT = 0, 1, 2
 
 NVDLA, TPU, SHIDIANNAO, EYERISS, FREE = range(5)
 
-OK, NO_PES, SPATIAL, L1_SMALL, L2_SMALL = range(5)
-"""Why a mapping is no mapping."""
+OK, NO_PES, SPATIAL, TILE, L1_SMALL, L2_SMALL = range(6)
+"""Why a mapping is no mapping; `dataflow.REASONS` puts it in words."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -77,20 +79,62 @@ def _steps(size: float, chunk: float, pes: float, passes: float, even: bool) -> 
         return passes * (chunk if pes == 1 else np.ceil(chunk / pes))
     if pes == 1:
         return size
-    return (passes - 1) * np.ceil(chunk / pes) + np.ceil((size - (passes - 1) * chunk) / pes)
+    before = passes - 1
+    return float(before * np.ceil(chunk / pes) + np.ceil((size - before * chunk) / pes))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def legal(layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int) -> int:
+    """`OK` if the array of the accelerator can be used so and the tiles nest, else why not."""
+    if hw[1] < 1 or hw[2] < 1:
+        return NO_PES
+    template, stationary = hw[0], maps[j, 0]
+    ug, uk, uc, up = maps[j, 1], maps[j, 2], maps[j, 3], maps[j, 4]
+    uq, ur, us = maps[j, 5], maps[j, 6], maps[j, 7]
+    fits = ug * uk * uc * up * uq * ur * us <= hw[1] * hw[2]
+    if template in (NVDLA, TPU):
+        fits = ug * up * uq == 1 and uc * ur * us <= hw[1] and uk <= hw[2] and stationary == WEIGHT
+        fits = fits and (template == TPU or ur * us == 1)
+    elif template == SHIDIANNAO:
+        fits = up <= hw[1] and uq <= hw[2] and ug * uk * uc * ur * us == 1
+        fits = fits and stationary == OUTPUT
+    elif template == EYERISS:
+        sets = np.floor(hw[1] / ur) * np.floor(hw[2] / min(up, hw[2]))
+        fits = fits and uq * us == 1 and np.ceil(up / hw[2]) * ug * uk * uc <= sets
+        fits = fits and stationary == WEIGHT
+    if not fits:
+        return SPATIAL
+    for d in range(1, 19):
+        if maps[j, d] < 1 or maps[j, d] != np.floor(maps[j, d]):
+            return TILE
+    # The streamed dimensions are cut by the buffer alone, the others in whole chunks of the array.
+    for d in range(6):
+        streamed = (
+            (stationary == WEIGHT and (d == 2 or d == 3))
+            or (stationary == OUTPUT and (d == 1 or d >= 4))
+            or (stationary == INPUT and d == 0)
+        )
+        keep = maps[j, 8 + d]
+        if streamed and keep > 1:
+            return TILE
+        if d < 4:
+            chunk, b, size = keep * maps[j, 2 + d], maps[j, 15 + d], layers[i, 1 + d]
+            if b > size or (b < size and not streamed and b % chunk != 0):
+                return TILE
+    return TILE if maps[j, 14] > layers[i, 0] else OK
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cost(
-    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, outs: FloatArray, o: int,
+    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, outs: FloatArray, o: int
 ) -> int:
-    """Write `RESULT_FIELDS` of a layer under a mapping, and its best innermost loop into the mapping.
+    """Write `RESULT_FIELDS` of a layer under a mapping, and its best `inner` into the mapping.
 
     Args:
         layers: Rows of `LAYER_FIELDS`.
         i: Which of them.
         hw: One row of `ACCELERATOR_FIELDS`.
-        maps: Rows of `MAPPING_FIELDS`; a negative `inner` is replaced by the one with least traffic.
+        maps: Rows of `MAPPING_FIELDS`; a negative `inner` becomes the one with least traffic.
         j: Which of them.
         outs: Where the result goes, rows of `RESULT_FIELDS`.
         o: Which of them.
@@ -99,18 +143,16 @@ def cost(
         `OK`, or why there is no result; `outs` then keeps what it had.
     """
     n, k, c, p, q = layers[i, 0], layers[i, 1], layers[i, 2], layers[i, 3], layers[i, 4]
-    r, s, g, sh, sw, dh, dw = (
-        layers[i, 5], layers[i, 6], layers[i, 7], layers[i, 8], layers[i, 9], layers[i, 10], layers[i, 11]
-    )  # fmt: skip
+    r, s, g = layers[i, 5], layers[i, 6], layers[i, 7]
+    sh, sw, dh, dw = layers[i, 8], layers[i, 9], layers[i, 10], layers[i, 11]
     weight_copies, input_copies = layers[i, 14], layers[i, 15]
     template, word, sums = hw[0], hw[8], hw[9]
     stationary = maps[j, 0]
-    ug, uk, uc, up, uq, ur, us = maps[j, 1], maps[j, 2], maps[j, 3], maps[j, 4], maps[j, 5], maps[j, 6], maps[j, 7]
-    ak, ac, ap, aq, ar, as_ = maps[j, 8], maps[j, 9], maps[j, 10], maps[j, 11], maps[j, 12], maps[j, 13]
+    ug, uk, uc, up = maps[j, 1], maps[j, 2], maps[j, 3], maps[j, 4]
+    uq, ur, us = maps[j, 5], maps[j, 6], maps[j, 7]
+    ak, ac, ap = maps[j, 8], maps[j, 9], maps[j, 10]
+    aq, ar, as_ = maps[j, 11], maps[j, 12], maps[j, 13]
     bn, bk, bc, bp, bq = maps[j, 14], maps[j, 15], maps[j, 16], maps[j, 17], maps[j, 18]
-    pes = ug * uk * uc * up * uq * ur * us
-    if pes > hw[1] * hw[2]:
-        return SPATIAL
 
     # What one PE keeps, in words, and how much of each dimension the array works on in one pass:
     # the share of all PEs, and of the streamed dimensions all that the shared buffer has.
@@ -291,8 +333,8 @@ def cost(
     macs = outputs * c * r * s
     spilled = 2 * outputs * (o_times - 1)
     dram_w, dram_i = weights * w_times, dram_inputs * i_times
-    outs[o, 0], outs[o, 1], outs[o, 2], outs[o, 3], outs[o, 4] = macs, compute, noc, l2_cycles, dram_cycles
-    outs[o, 5], outs[o, 6], outs[o, 7] = overhead, fill, cycles
+    outs[o, 0], outs[o, 1], outs[o, 2], outs[o, 3] = macs, compute, noc, l2_cycles
+    outs[o, 4], outs[o, 5], outs[o, 6], outs[o, 7] = dram_cycles, overhead, fill, cycles
     slowest = max(busy, l2_cycles, dram_cycles)
     if slowest > busy:
         outs[o, 8] = 3.0 if slowest == dram_cycles else 2.0

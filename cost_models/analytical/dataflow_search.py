@@ -23,6 +23,7 @@ from codesign_gym.cost_models.analytical.dataflow_kernel import (
     EYERISS,
     FREE,
     INPUT,
+    L2_SMALL,
     NO_PES,
     NVDLA,
     OK,
@@ -31,6 +32,7 @@ from codesign_gym.cost_models.analytical.dataflow_kernel import (
     TPU,
     WEIGHT,
     cost,
+    legal,
 )
 
 FloatArray = NDArray[np.float64]
@@ -43,8 +45,10 @@ _VARIANTS = (6, 5, 4, 36, 0, 8, 4)
 """Variants of each family, by its number."""
 _FINALISTS = 3
 """How many layouts are tried with every strategy."""
+_HOPELESS = 4.0
+"""How much worse than the best so far a layout may be and still be tried with every strategy."""
 _ROOM = sum(_VARIANTS) + 2
-_TRIAL, _QUICK = _ROOM - 1, (0, 4)
+_TRIAL, _QUICK = _ROOM - 1, (1, 4)
 
 # Strategies: what the shared buffer keeps of weights, inputs and outputs (0: what passes through,
 # 1: a tile, 2: two of them), then the order in which tiles grow (0 n, 1 k, 2 c, 3 p, 4 q).
@@ -75,12 +79,13 @@ def _even(size: float, limit: float) -> float:
 def _keep(
     layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, dim: int, part: float
 ) -> None:
-    """Let each PE keep as much of dimension `dim` (a column 8 to 13 of `maps`) as `part` of it fits.
+    """Let each PE keep as much of a dimension, column `dim` of `maps`, as `part` of its room holds.
 
     Weights take their room twice where they can be loaded behind the previous pass.
     """
     word, sums, stationary = hw[8], hw[9], maps[j, 0]
-    ak, ac, taps, spots = maps[j, 8], maps[j, 9], maps[j, 12] * maps[j, 13], maps[j, 10] * maps[j, 11]
+    ak, ac = maps[j, 8], maps[j, 9]
+    taps, spots = maps[j, 12] * maps[j, 13], maps[j, 10] * maps[j, 11]
     size, u = layers[i, dim - 7], maps[j, dim - 6]
     if stationary == WEIGHT:
         weights = (1.0 if hw[0] == EYERISS else 2.0) * ak * ac * taps
@@ -147,7 +152,7 @@ def lay_out(
         maps[j, d] = 1.0
     if family == EYERISS:
         _row_stationary(layers, i, hw, maps, j, variant)
-    elif family == NVDLA or family == TPU:
+    elif family in (NVDLA, TPU):
         maps[j, 3], maps[j, 2] = _even(c, rows), _even(k, cols)
         if family == TPU and variant != 3:
             maps[j, 7] = _even(layers[i, 6], np.floor(rows / maps[j, 3]))
@@ -274,12 +279,20 @@ def tile(
 @njit(nogil=True, error_model="numpy")
 def _worth(outs: FloatArray, o: int, objective: int) -> float:
     """What is minimised: 0 energy x delay, 1 latency (then energy), 2 energy (then latency)."""
-    cycles, energy = outs[o, _CYCLES], outs[o, _ENERGY]
+    cycles, energy = float(outs[o, _CYCLES]), float(outs[o, _ENERGY])
     if objective == 1:
-        return cycles * (1 + 1e-12 * energy / outs[o, 0])
+        return cycles * (1 + 1e-12 * energy / float(outs[o, 0]))
     if objective == 2:
-        return energy * (1 + 1e-12 * cycles / outs[o, 0])
+        return energy * (1 + 1e-12 * cycles / float(outs[o, 0]))
     return energy * cycles
+
+
+@njit(nogil=True, error_model="numpy")
+def _bound(least_pj: float, least_cycles: float, objective: int) -> float:
+    """What no mapping of this energy and latency or more can be worth less than."""
+    if objective == 1:
+        return least_cycles
+    return least_pj if objective == 2 else least_pj * least_cycles
 
 
 @njit(nogil=True, error_model="numpy")
@@ -289,15 +302,26 @@ def from_template(
     """The template's own mapping of a layer."""
     if hw[1] < 1 or hw[2] < 1:
         return NO_PES
-    family, variant = int(hw[0]), 0
+    family, variant, strategy, share = int(hw[0]), 3, 2, 1.0
     if family == FREE:
-        family = _PIXELS
+        # Channels over rows where there are enough of them, else rows of outputs.
+        family = NVDLA if 2 * layers[i, 2] >= hw[1] and 2 * layers[i, 1] >= hw[2] else EYERISS
+    if family == TPU:
+        variant = 4
+    elif family == SHIDIANNAO:
+        variant, strategy, share = 0, 5, 0.5
     elif family == EYERISS:
-        # Strided rows need so many inputs each that sets side by side serve better than wide ones.
-        variant = 6 if layers[i, 8] > 1 else 4
+        variant, share = 6, 0.5
     lay_out(layers, i, hw, maps, j, family, variant)
-    tile(layers, i, hw, maps, j, 0, 1.0)
-    return cost(layers, i, hw, maps, j, outs, o)
+    tile(layers, i, hw, maps, j, strategy, share)
+    code = cost(layers, i, hw, maps, j, outs, o)
+    if code == L2_SMALL:
+        # The tile that the PEs could keep is too large for the buffer: keep a word in each.
+        for d in range(8, 14):
+            maps[j, d] = 1.0
+        tile(layers, i, hw, maps, j, 8, 1.0)
+        code = cost(layers, i, hw, maps, j, outs, o)
+    return code
 
 
 @njit(nogil=True, error_model="numpy")
@@ -332,7 +356,11 @@ def from_search(
     if code == NO_PES:
         return code
     best = _worth(outs, o, objective) if code == OK else np.inf
-    template, layouts = int(hw[0]), 0
+    template, layouts, macs = int(hw[0]), 0, layers[i, 0]
+    for d in range(1, 8):
+        macs *= layers[i, d]
+    word_pj = layers[i, 14] * hw[15] + layers[i, 15] * hw[16] + 2 * hw[17]
+    least_pj = macs * (hw[14] + word_pj)
     for family in range(7):
         if family == FREE or (template != FREE and family != template):
             continue
@@ -345,6 +373,11 @@ def from_search(
                     d += 1
                 fresh = fresh and d < 14
             if not fresh:
+                continue
+            used = 1.0
+            for d in range(1, 8):
+                used *= room[layouts, d]
+            if _bound(least_pj, macs / used, objective) > best:
                 continue
             for d in range(14):
                 room[_TRIAL, d] = room[layouts, d]
@@ -359,6 +392,8 @@ def from_search(
         for other in range(1, layouts):
             if room[other, 19] < room[chosen, 19]:
                 chosen = other
+        if room[chosen, 19] > _HOPELESS * best:
+            break
         room[chosen, 19] = np.inf
         for d in range(14):
             room[_TRIAL, d] = room[chosen, d]
@@ -399,7 +434,9 @@ def _compile() -> tuple[Callable[..., Any], Callable[..., Any]]:
             hw = hws[a]
             for i in range(len(layers)):
                 if objective == -2:
-                    codes[j] = cost(layers, i, hw, maps, j, outs, j)
+                    codes[j] = legal(layers, i, hw, maps, j)
+                    if codes[j] == OK:
+                        codes[j] = cost(layers, i, hw, maps, j, outs, j)
                 elif objective == -1:
                     codes[j] = from_template(layers, i, hw, maps, j, outs, j)
                 else:
@@ -437,9 +474,7 @@ def _compile() -> tuple[Callable[..., Any], Callable[..., Any]]:
                 if objective == -1:
                     code = from_template(layers, indices[at], hw, maps, 0, outs, 0)
                 else:
-                    code = from_search(
-                        layers, indices[at], hw, objective, maps, 0, outs, 0, room
-                    )
+                    code = from_search(layers, indices[at], hw, objective, maps, 0, outs, 0, room)
                 if code != OK:
                     codes[a] = code
                     break
