@@ -83,10 +83,12 @@ def _keep(
 
     Weights take their room twice where they can be loaded behind the previous pass.
     """
+    size, u = layers[i, dim - 7], maps[j, dim - 6]
+    if size <= u:
+        return
     word, sums, stationary = hw[8], hw[9], maps[j, 0]
     ak, ac = maps[j, 8], maps[j, 9]
     taps, spots = maps[j, 12] * maps[j, 13], maps[j, 10] * maps[j, 11]
-    size, u = layers[i, dim - 7], maps[j, dim - 6]
     if stationary == WEIGHT:
         weights = (1.0 if hw[0] == EYERISS else 2.0) * ak * ac * taps
         inputs = ac * taps
