@@ -15,8 +15,10 @@ import numpy as np
 from codesign_gym.cost_models.analytical.dataflow import (
     TEMPLATES,
     SpatialAccelerators,
+    accelerator_rows,
     evaluate,
     find_mapping,
+    layer_rows,
     network_totals,
 )
 from codesign_gym.cost_models.workloads.networks import Workloads, network
@@ -67,7 +69,41 @@ def dataflow_rows(count: int = 256) -> Iterator[Row]:
         yield _row(f"dataflow {_NETWORK}, one design, {how}", 1e3 * taken, "ms")
 
 
-BENCHES: dict[str, Callable[[], Iterator[Row]]] = {"dataflow": dataflow_rows}
+def smooth_rows(count: int = 256) -> Iterator[Row]:
+    """The smooth form in torch, forward and backward, on one thread.
+
+    Args:
+        count: Accelerators in a batch.
+    """
+    import torch
+
+    from codesign_gym.cost_models.analytical.dataflow_smooth import weight_stationary_costs
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    layers = Workloads.of(network(_NETWORK)).layers
+    chips = SpatialAccelerators("nvdla", 8 + np.arange(count) % 57, 16, l2_kb=256, word_bytes=2)
+    mappings = find_mapping(layers, chips, "template")[0].to_rows((count, len(layers)))
+    given = torch.tensor(mappings.reshape(count, len(layers), 20))
+    columns = torch.tensor(layer_rows(layers))
+    hardware = torch.tensor(accelerator_rows(chips))[:, None]
+
+    def gradient() -> None:
+        given.requires_grad_(True)
+        costs = weight_stationary_costs(columns, hardware, given, smooth=True)
+        torch.autograd.grad((costs["cycles"].log() + costs["energy_pj"].log()).sum(), given)
+
+    taken = seconds(gradient)
+    torch.set_num_threads(threads)
+    yield _row(
+        "dataflow smooth, forward and backward", count * len(layers) / taken / 1e6, "M layers/s"
+    )
+
+
+BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
+    "dataflow": dataflow_rows,
+    "dataflow-smooth": smooth_rows,
+}
 """Benchmarks by name."""
 
 
