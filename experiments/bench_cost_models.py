@@ -70,7 +70,7 @@ def dataflow_rows(count: int = 256) -> Iterator[Row]:
 
 
 def smooth_rows(count: int = 256) -> Iterator[Row]:
-    """The smooth form in torch, forward and backward, on one thread.
+    """The smooth form in torch (float32), forward and backward, on one thread.
 
     Args:
         count: Accelerators in a batch.
@@ -84,9 +84,9 @@ def smooth_rows(count: int = 256) -> Iterator[Row]:
     layers = Workloads.of(network(_NETWORK)).layers
     chips = SpatialAccelerators("nvdla", 8 + np.arange(count) % 57, 16, l2_kb=256, word_bytes=2)
     mappings = find_mapping(layers, chips, "template")[0].to_rows((count, len(layers)))
-    given = torch.tensor(mappings.reshape(count, len(layers), 20))
-    columns = torch.tensor(layer_rows(layers))
-    hardware = torch.tensor(accelerator_rows(chips))[:, None]
+    given = torch.tensor(mappings.reshape(count, len(layers), 20), dtype=torch.float32)
+    columns = torch.tensor(layer_rows(layers), dtype=torch.float32)
+    hardware = torch.tensor(accelerator_rows(chips), dtype=torch.float32)[:, None]
 
     def gradient() -> None:
         given.requires_grad_(True)
@@ -96,7 +96,9 @@ def smooth_rows(count: int = 256) -> Iterator[Row]:
     taken = seconds(gradient)
     torch.set_num_threads(threads)
     yield _row(
-        "dataflow smooth, forward and backward", count * len(layers) / taken / 1e6, "M layers/s"
+        "dataflow smooth, float32, forward and backward",
+        count * len(layers) / taken / 1e6,
+        "M layers/s",
     )
 
 

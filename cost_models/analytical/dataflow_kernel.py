@@ -218,7 +218,9 @@ def cost(
     tile_o = ug * bn * bk * bp * bq
     tiles_m = _passes(n, bn) * tiles_p * tiles_q
     tiles_k, tiles_c = _passes(k, bk), _passes(c, bc)
-    chunk_w = ug * weight_copies * word * (ck * cc * cr * cs if stationary == WEIGHT else ck)
+    chunk_w = ug * weight_copies * word * min(ck, bk)
+    if stationary == WEIGHT:
+        chunk_w *= min(cc, bc) * min(cr, r) * min(cs, s)
     window_h, window_w = (up - 1) * sh + (min(cr, r) - 1) * dh + 1, ew
     if stationary == OUTPUT:
         window_h, window_w = (cp - 1) * sh + full_h, (cq - 1) * sw + full_w

@@ -232,7 +232,8 @@ def tile(
     if mode_w == 0:
         passing = 2 * ug * layers[i, 14] * word * bk
         if stationary == WEIGHT:
-            passing *= bc * maps[j, 6] * maps[j, 12] * maps[j, 7] * maps[j, 13]
+            passing *= bc * min(maps[j, 6] * maps[j, 12], layers[i, 5])
+            passing *= min(maps[j, 7] * maps[j, 13], layers[i, 6])
         room -= passing
     first = True
     for position in range(3, 8):
@@ -317,11 +318,14 @@ def from_template(
     lay_out(layers, i, hw, maps, j, family, variant)
     tile(layers, i, hw, maps, j, strategy, share)
     code = cost(layers, i, hw, maps, j, outs, o)
-    if code == L2_SMALL:
-        # The tile that the PEs could keep is too large for the buffer: keep a word in each.
-        for d in range(8, 14):
-            maps[j, d] = 1.0
-        tile(layers, i, hw, maps, j, 8, 1.0)
+    for attempt in range(18):
+        # The buffer is small: tile it otherwise, then keep no more than a word in each PE.
+        if code != L2_SMALL:
+            break
+        if attempt == 9:
+            for d in range(8, 14):
+                maps[j, d] = 1.0
+        tile(layers, i, hw, maps, j, attempt % 9, 1.0)
         code = cost(layers, i, hw, maps, j, outs, o)
     return code
 
