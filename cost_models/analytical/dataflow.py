@@ -136,10 +136,9 @@ def evaluate(
         >>> table["cycles"].shape, bool(table["valid"].all())
         ((2, 21), True)
     """
-    codes, rows, results = _run(layers, accelerators, mapping, objective, energies)
-    del rows
     from codesign_gym.cost_models.analytical import dataflow_kernel as kernel
 
+    codes, _, results = _run(layers, accelerators, mapping, objective, energies)
     valid = codes == 0
     table: Table = {}
     for index, name in enumerate(kernel.RESULT_FIELDS):

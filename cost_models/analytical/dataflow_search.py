@@ -41,7 +41,7 @@ IntArray = NDArray[np.int64]
 _CYCLES, _ENERGY = 7, 33
 _PIXELS, _INPUTS = 5, 6
 """Families beside the templates: filters x pixels, channels x pixels with the inputs staying."""
-_VARIANTS = (6, 5, 4, 36, 0, 8, 4)
+_VARIANTS = (6, 5, 4, 24, 0, 8, 4)
 """Variants of each family, by its number."""
 _FINALISTS = 3
 """How many layouts are tried with every strategy."""
@@ -49,6 +49,15 @@ _HOPELESS = 4.0
 """How much worse than the best so far a layout may be and still be tried with every strategy."""
 _ROOM = sum(_VARIANTS) + 2
 _TRIAL, _QUICK = _ROOM - 1, (1, 4)
+
+# What each PE keeps several of on an nvdla and a tpu, variant by variant: columns of the mapping (8
+# filters, 9 channels, 12 and 13 kernel rows and columns) in the order in which they get their room.
+_KEPT = np.array(
+    [
+        [[13, 12, 8, 0], [0, 0, 0, 0], [9, 8, 0, 0], [13, 12, 9, 8], [8, 0, 0, 0], [13, 8, 0, 0]],
+        [[0, 0, 0, 0], [8, 0, 0, 0], [9, 8, 0, 0], [9, 8, 0, 0], [13, 12, 8, 0], [0, 0, 0, 0]],
+    ]
+)
 
 # Strategies: what the shared buffer keeps of weights, inputs and outputs (0: what passes through,
 # 1: a tile, 2: two of them), then the order in which tiles grow (0 n, 1 k, 2 c, 3 p, 4 q).
@@ -159,17 +168,10 @@ def lay_out(
         if family == TPU and variant != 3:
             maps[j, 7] = _even(layers[i, 6], np.floor(rows / maps[j, 3]))
             maps[j, 6] = _even(layers[i, 5], np.floor(rows / (maps[j, 3] * maps[j, 7])))
-        taps = variant != 1 and variant != 2 if family == NVDLA else variant == 4
-        if family == TPU and variant == 0:
-            return
-        if taps and not (family == NVDLA and variant == 4):
-            _keep(layers, i, hw, maps, j, 13, 1.0)
-            if variant != 5:
-                _keep(layers, i, hw, maps, j, 12, 1.0)
-        if variant == 2 or variant == 3:
-            _keep(layers, i, hw, maps, j, 9, 1.0)
-        if variant != 1 or family == TPU:
-            _keep(layers, i, hw, maps, j, 8, 1.0)
+        for position in range(4):
+            dim = _KEPT[family, variant, position]
+            if dim > 0:
+                _keep(layers, i, hw, maps, j, dim, 1.0)
     elif family == SHIDIANNAO:
         maps[j, 0] = OUTPUT
         maps[j, 4], maps[j, 5] = _even(p, rows), _even(q, cols)
