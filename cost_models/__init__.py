@@ -1,6 +1,7 @@
 """What a design costs: analytical models, measured tables, learned proxies, one face."""
 
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
@@ -15,6 +16,7 @@ __all__ = [
     "Layers",
     "Metric",
     "Metrics",
+    "SpatialModel",
     "SystolicModel",
     "list_cost_models",
     "make_cost_model",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.search_spaces import Registry
@@ -14,6 +15,7 @@ COST_MODELS: Registry[Callable[..., CostModel]] = Registry("cost model", "codesi
 """Registered cost models: name -> class or function that makes one."""
 
 COST_MODELS.register("mnist1d-accuracy")(AccuracyTable)
+COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("systolic")(SystolicModel)
 
 

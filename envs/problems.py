@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from codesign_gym.cost_models import AccuracyTable, CostModel, SystolicModel
+from codesign_gym.cost_models import AccuracyTable, CostModel, SpatialModel, SystolicModel
 from codesign_gym.cost_models.workloads import load_workload
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
@@ -117,6 +117,34 @@ PROBLEMS.register("resnet18-asic")(
 PROBLEMS.register("mobilenetv2-asic")(
     partial(_hardware_only, "mobilenetv2", 2.0, {"energy_uj": 2.3e4, "latency_ms": 33.0})
 )
+
+
+def _spatial(name: str, model: str, area_mm2: float, latency_ms: float) -> DesignProblem:
+    spatial = SpatialModel(model)
+    return DesignProblem(
+        name=name,
+        space=spatial.space,
+        models=(spatial,),
+        objective_names=("energy_uj", "latency_ms", "area_mm2"),
+        specs=(Spec("area_mm2", "<=", area_mm2), Spec("latency_ms", "<=", latency_ms)),
+        reward=WeightedProduct(
+            {"energy_uj": -0.5, "latency_ms": -0.5}, {"energy_uj": 1e4, "latency_ms": 5.0}
+        ),
+        description="spatial accelerator with searched mappings: energy, latency, area (--model)",
+        source="NVDLA-, TPU-, ShiDianNao- and Eyeriss-like templates; layer tables of torchvision",
+    )
+
+
+@PROBLEMS.register("edge-accelerator")
+def edge_accelerator(model: str = "mobilenetv2") -> DesignProblem:
+    """A small spatial accelerator, 4 mm2 and 8 ms, for ``model`` (see `load_workload`)."""
+    return _spatial("edge-accelerator", model, 4.0, 8.0)
+
+
+@PROBLEMS.register("cloud-accelerator")
+def cloud_accelerator(model: str = "resnet50") -> DesignProblem:
+    """A large spatial accelerator, 16 mm2 and 10 ms, for ``model`` (see `load_workload`)."""
+    return _spatial("cloud-accelerator", model, 16.0, 10.0)
 
 
 @PROBLEMS.register("accelerator")

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from codesign_gym.cost_models import NETWORKS, SystolicModel
 from codesign_gym.cost_models.workloads import network
 from codesign_gym.envs import make_problem
+from codesign_gym.experiments.bench_cost_models import dataflow_rows, maestro_rows, smooth_rows
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
@@ -125,6 +127,7 @@ def import_rows() -> Iterator[Row]:
 
 BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "evaluation": evaluation_rows,
+    "cost-models": lambda: chain(dataflow_rows(), smooth_rows(), maestro_rows()),
     "vector": vector_rows,
     "agents": agent_rows,
     "store": store_rows,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from codesign_gym.search_spaces.checks import Designs
 from codesign_gym.search_spaces.errors import InputError
-from codesign_gym.search_spaces.hardware import systolic_accelerator
+from codesign_gym.search_spaces.hardware import spatial_accelerator, systolic_accelerator
 from codesign_gym.search_spaces.networks import cell_network
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
 from codesign_gym.search_spaces.registry import Registry
@@ -23,6 +23,7 @@ __all__ = [
     "cell_network",
     "list_spaces",
     "make_space",
+    "spatial_accelerator",
     "systolic_accelerator",
 ]
 
@@ -30,6 +31,7 @@ SPACES: Registry[Callable[[], SearchSpace]] = Registry("search space", "codesign
 """Registered spaces: name -> function that makes the space."""
 
 SPACES.register("cell-network")(cell_network)
+SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("systolic-accelerator")(systolic_accelerator)
 
 

@@ -7,7 +7,13 @@ from functools import partial
 
 import pytest
 
-from codesign_gym.cost_models import NETWORKS, CostModel, SystolicModel, list_cost_models
+from codesign_gym.cost_models import (
+    NETWORKS,
+    CostModel,
+    SpatialModel,
+    SystolicModel,
+    list_cost_models,
+)
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
 from codesign_gym.experiments.testing import (
@@ -21,6 +27,8 @@ from codesign_gym.search_spaces import SearchSpace, list_spaces, make_space
 
 MODELS: dict[str, Callable[[], CostModel]] = {
     "mnist1d-accuracy": AccuracyTable,
+    "spatial": SpatialModel,
+    "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
     "systolic": partial(SystolicModel, "cell-network"),
     **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},
     **{

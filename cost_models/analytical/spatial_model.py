@@ -1,0 +1,108 @@
+"""The dataflow model as a cost model: one workload on spatial accelerators, mappings searched."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from codesign_gym.cost_models.analytical.dataflow import (
+    BOTTLENECKS,
+    REASONS,
+    SpatialAccelerators,
+    area_mm2,
+    evaluate,
+    network_totals,
+)
+from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.workloads.layers import Layers
+from codesign_gym.cost_models.workloads.load import load_workload
+from codesign_gym.cost_models.workloads.networks import Workloads
+from codesign_gym.search_spaces import Designs, spatial_accelerator
+
+
+class SpatialModel(CostModel):
+    """Latency, energy, area and DRAM traffic of one int8 inference on a spatial accelerator.
+
+    For every layer and accelerator a mapping is found inside the evaluation.
+
+    Args:
+        workload: Layers, or anything that `load_workload` takes: a network's name, an ONNX file, a
+            CSV table, or ``module:function``.
+        mapping: ``searched``, or the closed-form rule ``template``: a cheaper fidelity.
+    """
+
+    source = "mapping-level dataflow model, checked against Eyeriss silicon (JSSC 2017) and ZigZag"
+    metrics = (
+        Metric("latency_ms", "ms", "min", "one inference at 1 GHz"),
+        Metric("energy_uj", "uJ", "min", "arithmetic, memories, networks and DRAM"),
+        Metric("area_mm2", "mm2", "min", "processing elements and memories at 45 nm"),
+        Metric("dram_mb", "MB", "min", "DRAM traffic of one inference, 1e6 bytes"),
+        Metric("utilization_pct", "%", "max", "MACs per processing element and cycle"),
+    )
+
+    def __init__(
+        self,
+        workload: str | Layers = "resnet18",
+        mapping: Literal["searched", "template"] = "searched",
+    ) -> None:
+        self.name = f"spatial-{workload}" if isinstance(workload, str) else "spatial"
+        self.space = spatial_accelerator()
+        self.fidelity = 1 if mapping == "searched" else 0
+        layers = load_workload(workload) if isinstance(workload, str) else workload
+        self._workloads = Workloads.of(layers)
+        self._mapping: Literal["searched", "template"] = mapping
+        self._values = [np.asarray(p.values) for p in self.space.parameters]
+
+    def compute(self, designs: Designs) -> Metrics:
+        """The metrics of designs ``[n, p]``; where no mapping fits, the design is invalid."""
+        chips = self._accelerators(designs)
+        totals = network_totals(self._workloads, chips, 0, self._mapping)
+        columns = (
+            totals["latency_ms"],
+            totals["energy_uj"],
+            area_mm2(chips),
+            totals["dram_bytes"] / 1e6,
+            totals["utilization"] * 100,
+        )
+        codes = totals["reason"]
+        invalid = {REASONS[c]: codes == c for c in np.unique(codes).tolist() if c}
+        return Metrics(self.metrics, np.stack(columns, axis=1), invalid)
+
+    def explain(self, designs: Designs) -> list[dict[str, str | float]]:
+        """Where the cycles and the energy of one design ``[1, p]`` go: a row per distinct layer.
+
+        The columns are those of `SystolicModel.explain`; ``bound`` is what a layer waits for.
+        """
+        layers, times = self._workloads.layers, self._workloads.counts
+        table = evaluate(layers, self._accelerators(designs), self._mapping)
+        row = {name: column[0] for name, column in table.items()}
+        cycles = np.nan_to_num(row["cycles"]) * times
+        energy = np.nan_to_num(row["energy_pj"]) * times
+        return [
+            {
+                "layer": name,
+                "times": int(times[i]),
+                "cycles": int(cycles[i]),
+                "cycles_pct": float(100 * cycles[i] / max(cycles.sum(), 1)),
+                "util_pct": float(100 * row["utilization"][i]),
+                "bound": BOTTLENECKS[row["bottleneck"][i]] if row["valid"][i] else "no mapping",
+                "energy_pct": float(100 * energy[i] / max(energy.sum(), 1)),
+                "macs_per_byte": float(row["macs"][i] / max(row["dram_bytes"][i], 1)),
+            }
+            for i, name in enumerate(layers.name)
+        ]
+
+    def _accelerators(self, designs: Designs) -> SpatialAccelerators:
+        column = [values[designs[:, j]] for j, values in enumerate(self._values)]
+        _, rows, cols, l1, l2, noc, dram = column
+        return SpatialAccelerators(
+            designs[:, 0],  # the space lists templates in the order of their codes
+            pe_rows=rows,
+            pe_cols=cols,
+            l1_bytes=l1,
+            l2_kb=l2,
+            noc_bandwidth=noc,
+            dram_gbps=dram,
+        )
