@@ -14,8 +14,9 @@ from codesign_gym.cost_models.analytical.dataflow import (
     evaluate,
     network_totals,
 )
+from codesign_gym.cost_models.analytical.inference import INFERENCE_METRICS
 from codesign_gym.cost_models.base import CostModel
-from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.load import load_workload
 from codesign_gym.cost_models.workloads.networks import Workloads
@@ -34,13 +35,7 @@ class SpatialModel(CostModel):
     """
 
     source = "mapping-level dataflow model, checked against Eyeriss silicon (JSSC 2017) and ZigZag"
-    metrics = (
-        Metric("latency_ms", "ms", "min", "one inference at 1 GHz"),
-        Metric("energy_uj", "uJ", "min", "arithmetic, memories, networks and DRAM"),
-        Metric("area_mm2", "mm2", "min", "processing elements and memories at 45 nm"),
-        Metric("dram_mb", "MB", "min", "DRAM traffic of one inference, 1e6 bytes"),
-        Metric("utilization_pct", "%", "max", "MACs per processing element and cycle"),
-    )
+    metrics = INFERENCE_METRICS
 
     def __init__(
         self,

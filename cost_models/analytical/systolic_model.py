@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.analytical.inference import INFERENCE_METRICS
 from codesign_gym.cost_models.analytical.scalesim_export import write_scalesim
 from codesign_gym.cost_models.analytical.systolic import (
     SystolicArrays,
@@ -15,7 +16,7 @@ from codesign_gym.cost_models.analytical.systolic import (
     network_totals,
 )
 from codesign_gym.cost_models.base import CostModel
-from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.workloads.cell import all_cell_networks
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.load import load_workload
@@ -46,13 +47,7 @@ class SystolicModel(CostModel):
         "closed form of SCALE-Sim (Samajdar et al., ISPASS 2020) with buffer-limited DRAM traffic; "
         "45 nm energies and areas of Horowitz (ISSCC 2014)"
     )
-    metrics = (
-        Metric("latency_ms", "ms", "min", "one inference at 1 GHz"),
-        Metric("energy_uj", "uJ", "min", "arithmetic, SRAM and DRAM of one inference"),
-        Metric("area_mm2", "mm2", "min", "processing elements and SRAMs at 45 nm"),
-        Metric("dram_mb", "MB", "min", "DRAM traffic of one inference, 1e6 bytes"),
-        Metric("utilization_pct", "%", "max", "MACs per processing element and cycle"),
-    )
+    metrics = INFERENCE_METRICS
 
     def __init__(self, workload: str | Layers = "resnet18", batch: int = 1) -> None:
         accelerator = systolic_accelerator()
