@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from codesign_gym.cost_models import AccuracyTable, CostModel, SpatialModel, SystolicModel
-from codesign_gym.cost_models.workloads import load_workload
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.specs import Spec
 from codesign_gym.envs.units import own_name
-from codesign_gym.search_spaces import Registry, cell_network, systolic_accelerator
+from codesign_gym.search_spaces import InputError, Registry, cell_network, systolic_accelerator
 
 PROBLEMS: Registry[Callable[..., DesignProblem]] = Registry("problem", "codesign_gym.problems")
 """Registered problems: name -> function that makes the problem."""
@@ -47,7 +46,7 @@ def make_problem(
         problem = replace(problem, specs=tuple(_in_own_unit(spec, known) for spec in parsed))
     if objectives is not None:
         names = (objectives,) if isinstance(objectives, str) else objectives
-        own = tuple(own_name(name, known)[0] for name in names)
+        own = tuple(dict.fromkeys(own_name(name, known)[0] for name in names))
         problem = replace(problem, objective_names=own)
         problem = replace(problem, reward=balanced_reward(problem))
     if cost_model is not None:
@@ -68,7 +67,11 @@ def balanced_reward(problem: DesignProblem) -> WeightedProduct:
         InputError: An objective's median is not above 0: give the problem a reward of its own.
     """
     metrics = problem.evaluate(problem.space.sample(512, 0)).metrics
-    references = {m.name: float(np.median(metrics[m.name])) for m in problem.objectives}
+    if not metrics.valid.any():
+        raise InputError(f"problem {problem.name!r}: none of 512 random designs is valid")
+    references = {
+        m.name: float(np.median(metrics[m.name][metrics.valid])) for m in problem.objectives
+    }
     weight = 1 / len(references)
     return WeightedProduct({m.name: -m.sign * weight for m in problem.objectives}, references)
 
@@ -155,7 +158,7 @@ def accelerator(model: str = "resnet50") -> DesignProblem:
         model: What `load_workload` takes: a known network's name, an ONNX file, a CSV layer
             table, or ``module:function``.
     """
-    systolic = SystolicModel(load_workload(model))
+    systolic = SystolicModel(model)
     return DesignProblem(
         name="accelerator",
         space=systolic.space,

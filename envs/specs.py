@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from codesign_gym.search_spaces import InputError
 
 _PATTERN = re.compile(
-    r"\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sense><=|>=)\s*(?P<bound>\S+)(\s+(?P<unit>[A-Za-z]\w*))?\s*"
+    r"\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sense><=|>=)\s*(?P<bound>nan|[-+]?inf|[-+.\d]+(e[-+]?\d+)?)(\s*(?P<unit>%|[A-Za-z]\w*))?\s*"
 )
 
 
@@ -55,14 +55,15 @@ class Spec:
         try:
             if match is None:
                 raise ValueError
-            unit = f"_{match['unit']}" if match["unit"] else ""
+            unit = f"_{match['unit'].replace('%', 'pct')}" if match["unit"] else ""
             metric = match["metric"].removesuffix(unit) + unit
             return cls(metric, match["sense"], float(match["bound"]))  # type: ignore[arg-type]
         except ValueError as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(
-                f"a spec is written 'metric<=number' or 'metric>=number', got {text!r}"
+                f"a spec is written 'metric<=number' or 'metric>=number', got {text!r} "
+                "(a unit may follow: 'latency <= 5 ms')"
             ) from None
 
     def violation(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

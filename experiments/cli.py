@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from codesign_gym.experiments import cli_tools, console
-from codesign_gym.experiments.cli_app import Json, Model, Objectives, Out, Proxy, Specs, app
+from codesign_gym.experiments.cli_app import Fresh, Json, Model, Objectives, Out, Proxy, Specs, app
 from codesign_gym.experiments.config import make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
@@ -86,12 +86,11 @@ def run_(
     proxy: Proxy = "",
     plugin: Annotated[str | None, typer.Option(help="An agent of your own, module:Class.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; flags win over it.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of it.")] = False,
+    fresh: Fresh = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Run a search, or continue one that was interrupted; write its report."""
-    values: dict[str, Any] = {"agent": "nsga2"} | (read_config(config) if config else {})
     flags = {
         "problem": problem,
         "agent": plugin or agent,
@@ -104,7 +103,10 @@ def run_(
     }
     if plugin is not None and ":" not in plugin:
         raise InputError(f"--plugin takes module:Class, got {plugin!r}")
-    values |= {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value is not None}
+    values: dict[str, Any] = {"agent": "nsga2"}
+    values |= read_config(config, given.keys()) if config else {}
+    values |= given
     values["options"] = values.get("options", {}) | _options(options or [])
     settings = make_config(values)
     directory = (
@@ -134,11 +136,14 @@ def compare(
     seeds: Annotated[int, typer.Option(help="Runs of each agent.", min=1)] = 5,
     budget: Annotated[int, typer.Option(help="Evaluations of each run.")] = 500,
     specs: Specs = None,
+    objectives: Objectives = None,
+    model: Model = "",
+    fresh: Fresh = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Run several agents with several seeds at the same budget; continue if interrupted."""
-    directory = out or Path("results") / f"{problem}-compare"
+    directory = out or Path("results") / f"{_slug(problem)}-compare"
     names = list(dict.fromkeys(name.strip() for name in agents.split(",")))
     for name in names:
         agent_class(name)  # a mistake in the last one is told before the first one runs
@@ -150,12 +155,14 @@ def compare(
                 "budget": budget,
                 "seed": seed,
                 "specs": _specs(specs),
+                "objectives": tuple(objectives) if objectives else None,
+                "model": model,
             }
         )
         for agent in names
         for seed in range(seeds)
     ]
-    records = [_run_with_progress(settings, directory, quiet=as_json) for settings in configs]
+    records = [_run_with_progress(each, directory, as_json, fresh) for each in configs]
     rows = compare_rows(records)
     report_path = str(_report(records, directory / "report.html"))
     if as_json:

@@ -30,4 +30,5 @@ Objectives = Annotated[
 Model = Annotated[
     str, typer.Option("--model", help="Workload: a name, an .onnx or .csv file, module:function.")
 ]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of the run.")]
 Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]

@@ -68,7 +68,7 @@ def train_table_(
 @console.plain_errors
 def check(
     kind: Annotated[str, typer.Argument(help="agent, space, cost-model or problem.")],
-    name: Annotated[str, typer.Argument(help="Registered name; for agents also module:Class.")],
+    name: Annotated[str, typer.Argument(help="Registered name; or module:attribute.")],
 ) -> None:
     """Run the conformance suite on something registered or of your own."""
     from codesign_gym.experiments.testing import conformance

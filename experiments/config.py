@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,12 @@ _KINDS = {str: "text", int: "a whole number", dict: "a table", list: "a list of 
 _RANGES = {"budget": (1, 10**9), "seed": (0, 2**32 - 1)}
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path, replaced: Set[str] = frozenset()) -> dict[str, Any]:
     """The keys of `RunConfig` that a TOML file sets.
+
+    Args:
+        path: The file.
+        replaced: Keys that flags win over: what the file says of them is not checked.
 
     Raises:
         InputError: The file is missing or malformed; the text names file, line and key.
@@ -60,7 +64,10 @@ def read_config(path: Path) -> dict[str, Any]:
             if not all(isinstance(spec, str) for spec in value):
                 raise InputError(f"{where} must be a list of texts, got {value!r}")
             data[key] = tuple(value)
-    _check_values(data, lambda key: f"{path}, line {_line(text, key)}, key {key!r}")
+    kept = {key: value for key, value in data.items() if key not in replaced}
+    if replaced & {"problem", "model"}:  # the others may be meant for another problem
+        kept = {k: v for k, v in kept.items() if k not in ("problem", "specs", "objectives")}
+    _check_values(kept, lambda key: f"{path}, line {_line(text, key)}, key {key!r}")
     return data
 
 

@@ -126,6 +126,8 @@ def print_designs(rows: Sequence[Mapping[str, Any]], space: SearchSpace, title: 
 
     line("reward", [row["reward"] for row in rows], "bold")
     line("feasible", ["yes" if row["feasible"] else "no" for row in rows])
+    if any(row["invalid"] for row in rows):
+        line("invalid", [row["invalid"] or "" for row in rows])
     for name in rows[0]["metrics"]:
         line(name, [row["metrics"][name] for row in rows])
     for name, parameter in zip(space.names, space.parameters, strict=True):

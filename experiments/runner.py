@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import platform
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,12 @@ def load_proxy(path: Path, problem: DesignProblem) -> CostModel:
     trained_on = model.provenance.get("problem", problem.name)
     if trained_on != problem.name:  # equal spaces may cost differently
         raise InputError(f"{path} was trained on {trained_on!r}, not on {problem.name!r}")
+    names = [own.name for own in problem.models]  # a model's name has its workload
+    if model.provenance.get("models", names) != names:
+        raise InputError(
+            f"{path} was trained on {', '.join(model.provenance['models'])}, "
+            f"not on {', '.join(names)}"
+        )
     return model
 
 
@@ -89,7 +96,8 @@ def run(
     problem, agent = build(config)
     config = _normal(config, problem, agent)
     key, path = run_id(config), directory / STORE_NAME
-    inputs = {"code": _code_digests(problem, agent), "files": _file_digests(config)}
+    names = [model.name for model in problem.models]
+    inputs = {"code": _code_digests(config, problem, agent), "files": _file_digests(config)}
     if not fresh and path.exists() and path.stat().st_size:
         with Store(path) as store:  # a finished run can be shown where nothing can be written
             before = store.read(key) if key in store.run_ids() else None
@@ -101,7 +109,12 @@ def run(
     with Store(path, write=True) as store:
         if fresh:
             store.forget(key)
-        store.begin(config, problem, command_line(config, directory), environment() | inputs)
+        store.begin(
+            config,
+            problem,
+            command_line(config, directory),
+            environment() | inputs | {"models": names},
+        )
         before = store.read(key)
         if before is not None:
             _check_unchanged(before, inputs, path)
@@ -134,18 +147,36 @@ def _check_unchanged(
             )
 
 
-def _code_digests(problem: DesignProblem, agent: Agent) -> dict[str, str]:
-    """Module -> SHA-256 of its source: of the agent, the cost models and the reward."""
-    digests = {}
-    for thing in (agent, *problem.models, problem.reward):
-        kind = type(thing) if not inspect.isfunction(thing) else thing
-        try:
-            source = inspect.getsourcefile(kind)
-        except TypeError:  # made at run time: there is no source
-            continue
-        if source is not None and Path(source).is_file():
-            digests[kind.__module__] = _digest(source)
+def _code_digests(config: RunConfig, problem: DesignProblem, agent: Agent) -> dict[str, str]:
+    """What decides a run -> SHA-256 of its source.
+
+    The package counts as a whole, without this folder and its tests; of others' code, the modules
+    of the agent, the cost models and the reward count, and those that the configuration names.
+    """
+    digests = {"codesign_gym": _package_digest()}
+    kinds = [type(thing) for thing in (agent, *problem.models, problem.reward)]
+    names = {kind.__module__ for kind in kinds}
+    names |= {
+        name.partition(":")[0]
+        for name in (config.problem, config.agent, config.model)
+        if ":" in name
+    }
+    for name in sorted(names):
+        source = getattr(sys.modules.get(name), "__file__", None)
+        if not name.startswith("codesign_gym.") and source and Path(source).is_file():
+            digests[name] = _digest(source)
     return digests
+
+
+@cache
+def _package_digest() -> str:
+    root = Path(__file__).parent.parent
+    folders = ("cost_models", "envs", "search", "search_spaces")
+    files = sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _file_digests(config: RunConfig) -> dict[str, str]:
@@ -159,10 +190,11 @@ def _digest(path: str) -> str:
 
 
 def _normal(config: RunConfig, problem: DesignProblem, agent: Agent) -> RunConfig:
-    """The configuration with options and specs in one spelling: a run has one id."""
+    """The configuration with everything in one spelling: a run has one id."""
     options = {name: getattr(agent.options, name) for name in config.options}
     specs = None if config.specs is None else tuple(str(spec) for spec in problem.specs)
-    return replace(config, options=options, specs=specs)
+    objectives = None if config.objectives is None else problem.objective_names
+    return replace(config, options=options, specs=specs, objectives=objectives)
 
 
 def command_line(config: RunConfig, directory: Path) -> str:

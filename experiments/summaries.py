@@ -31,6 +31,7 @@ def design_rows(
             "metrics": {name: float(column[i]) for name, column in evaluation.metrics.items()},
             "violations": evaluation.violations[i].tolist(),
             "feasible": bool(evaluation.feasible[i]),
+            "invalid": evaluation.metrics.reason(i) or None,
             "reward": float(rewards[i]),
         }
         for i, design in enumerate(decoded)

@@ -45,7 +45,7 @@ def train_proxy(stores: list[Path], out: Path, seed: int = 0) -> ModelCard:
         InputError: The stores mix problems, hold a proxy's own predictions, or too few
             designs.
     """
-    space, designs, metrics, problem = _load(stores)
+    space, designs, metrics, problem, models = _load(stores)
     rows = np.isfinite(metrics.values_matrix).all(axis=1)
     designs, metrics = designs[rows], metrics.take(rows)
     n = len(designs)
@@ -58,7 +58,7 @@ def train_proxy(stores: list[Path], out: Path, seed: int = 0) -> ModelCard:
     trial = ForestProxy.fit(space, designs[train], metrics.take(train), seed)
     predicted = trial.compute(designs[test])
     scores = {name: _scores(metrics[name][test], predicted[name]) for name in metrics}
-    provenance: dict[str, Any] = {"problem": problem, "scores": scores}
+    provenance: dict[str, Any] = {"problem": problem, "models": models, "scores": scores}
     proxy = ForestProxy.fit(space, designs, metrics, seed, provenance=provenance)
     out.parent.mkdir(parents=True, exist_ok=True)
     proxy.save(out)
@@ -73,7 +73,7 @@ def train_proxy(stores: list[Path], out: Path, seed: int = 0) -> ModelCard:
 
 
 def _load(stores: list[Path]) -> Any:
-    """Space, distinct designs, their metrics and the problem's name in stores."""
+    """Space, distinct designs, their metrics, names of the problem and of its models in stores."""
     records = []
     for path in stores:
         with Store(path) as store:
@@ -89,6 +89,11 @@ def _load(stores: list[Path]) -> Any:
                 f"runs of {first.config.problem!r} and of {record.config.problem!r}: "
                 "train a proxy for each problem"
             )
+        if record.info.get("models") != first.info.get("models"):
+            raise InputError(
+                f"runs with the cost models {first.info.get('models')} and "
+                f"{record.info.get('models')}: train a proxy for each"
+            )
         same_metrics = record.evaluation.metrics.metrics == first.evaluation.metrics.metrics
         if record.space != first.space or not same_metrics:
             raise InputError(
@@ -98,7 +103,8 @@ def _load(stores: list[Path]) -> Any:
     designs = np.concatenate([record.evaluation.designs for record in records])
     metrics = concat_metrics([record.evaluation.metrics for record in records])
     _, once = np.unique(designs, axis=0, return_index=True)
-    return first.space, designs[once], metrics.take(once), first.config.problem
+    models = first.info.get("models", [])
+    return first.space, designs[once], metrics.take(once), first.config.problem, models
 
 
 def _scores(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 The package itself can be called: ``codesign_gym.search(problem, agent)`` is its function `search`.
 """
 
+import importlib
 import inspect
 import sys
 from types import ModuleType
@@ -35,6 +36,9 @@ class _CallableModule(ModuleType):
 
     def __call__(self, *args: Any, **kwargs: Any) -> SearchResult:
         return search(*args, **kwargs)
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return importlib.import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _CallableModule

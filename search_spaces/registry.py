@@ -80,11 +80,16 @@ class Registry(Generic[T]):
                 ``kind``.
         """
         factory: Any = self.get(name)
+        if not callable(factory):
+            raise InputError(f"{self.kind} {name!r} must be a function or a class, got {factory!r}")
         known = inspect.signature(factory).parameters
         for option in options:
             if option not in known:
                 raise unknown_name(f"option of {self.kind} {name!r}", option, known)
-        made = factory(**options)
+        try:
+            made = factory(**options)
+        except TypeError as error:
+            raise InputError(f"{self.kind} {name!r} cannot be made: {error}") from error
         if not isinstance(made, kind):
             raise InputError(f"{self.kind} {name!r} must give a {kind.__name__}, gave {made!r}")
         return made

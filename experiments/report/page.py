@@ -140,7 +140,8 @@ def _fronts(study: Study) -> tuple[str, str]:
     figures = front_figures(study)
     text = "Every different design evaluated, thinned where there are thousands. "
     if len(study.objectives) > 1 and len(study.front):
-        text += "The line joins the designs that no feasible one dominates. "
+        marks = "The line joins" if len(study.objectives) == 2 else "The large marks are"
+        text += f"{marks} the designs that no feasible one dominates. "
     if len(study.objectives) == 2 and len(figures) == 2:
         text += "The second figure is the part of the first around the front. "
     names = [metric_name(m) for m, log in zip(study.objectives, study.log, strict=True) if log]

@@ -160,3 +160,47 @@ def test_export_for_scale_sim(folder: Path) -> None:
     assert sizes == np.stack([m, n, k], axis=1).tolist()
     layouts = (folder / "tool" / "layout.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in layouts] == [row.split(",")[0] for row in rows]
+
+
+def test_a_proxy_of_another_workload_is_refused() -> None:
+    words = ["run", "edge-accelerator", "--agent", "random", "--budget", "60", "--out", "o"]
+    assert codesign(*words).returncode == 0
+    assert codesign("train-proxy", "o", "--out", "p.npz").returncode == 0
+    proxy = ["run", "edge-accelerator", "--proxy", "p.npz", "--budget", "10", "--out", "q"]
+    assert codesign(*proxy, "--model", "mobilenetv2").returncode == 0  # the default, spelled out
+    done = codesign(*proxy, "--model", "resnet18")
+    assert done.returncode == 2
+    assert "trained on spatial-mobilenetv2, not on spatial-resnet18" in " ".join(
+        done.stderr.split()
+    )
+
+
+def test_changed_code_of_a_problem_is_another_run(folder: Path) -> None:
+    words = ["run", "mine:toy", "--budget", "20", "--out", "o"]
+    assert codesign(*words).returncode == 0
+    (folder / "mine.py").write_text(PLUG_IN.replace('"ordinal"', '"ordinal", objectives=1'))
+    done = codesign(*words)
+    assert done.returncode == 2
+
+
+def test_compare_on_ones_own_model() -> None:
+    words = ["compare", "accelerator", "--agents", "random,nsga2", "--seeds", "2", "--budget", "20"]
+    words += ["--model", "layers.csv", "--objective", "energy_mj", "--objective", "energy_uj"]
+    done = codesign(*words, "--out", "o", "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["agents"]) == 2
+    assert codesign(*words, "--out", "o", "--fresh").returncode == 0
+
+
+def test_an_invalid_design_says_why() -> None:
+    done = codesign("evaluate", "edge-accelerator", "--design", "[3,8,7,0,0,6,0]", "--json")
+    [row] = json.loads(done.stdout)
+    assert row["invalid"] == "shared buffer smaller than a tile"
+    assert row["metrics"]["latency_ms"] is None
+
+
+def test_flags_win_over_a_file_that_is_wrong(folder: Path) -> None:
+    (folder / "run.toml").write_text('problem = "resnet18-asic"\nagent = "nope"\nbudget = 5\n')
+    assert codesign("run", "--config", "run.toml", "--out", "o").returncode == 2
+    done = codesign("run", "--config", "run.toml", "--agent", "random", "--out", "o")
+    assert done.returncode == 0, done.stderr
