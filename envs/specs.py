@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from codesign_gym.search_spaces import InputError
 
 _PATTERN = re.compile(
-    r"\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sense><=|>=)\s*(?P<bound>nan|[-+]?inf|[-+.\d]+(e[-+]?\d+)?)(\s*(?P<unit>%|[A-Za-z]\w*))?\s*"
+    r"\s*(?P<metric>[A-Za-z_]\w*)\s*(?P<sense><=|>=)"
+    r"\s*(?P<bound>nan|[-+]?inf|[-+.\d]+(e[-+]?\d+)?)\s*(?P<unit>%|[A-Za-z]\w*)?\s*"
 )
 
 

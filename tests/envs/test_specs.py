@@ -38,7 +38,8 @@ def test_unreadable_text(text: str) -> None:
     with pytest.raises(InputError) as error:
         Spec.parse(text)
     assert str(error.value) == (
-        f"a spec is written 'metric<=number' or 'metric>=number', got {text!r}"
+        f"a spec is written 'metric<=number' or 'metric>=number', got {text!r} "
+        "(a unit may follow: 'latency <= 5 ms')"
     )
 
 
