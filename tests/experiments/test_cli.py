@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from codesign_gym.cost_models import list_cost_models
 from codesign_gym.envs import list_problems, make_problem
 from codesign_gym.experiments import console
 from codesign_gym.experiments.cli import app
@@ -82,7 +83,7 @@ def process(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     [
         ("agents", list_agents()),
         ("spaces", list_spaces()),
-        ("cost-models", ["mnist1d-accuracy", "systolic"]),
+        ("cost-models", list_cost_models()),
         ("problems", list_problems()),
     ],
 )
