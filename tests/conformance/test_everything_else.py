@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from codesign_gym.cost_models import NETWORKS, CostModel, SystolicModel, list_cost_models
-from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
 from codesign_gym.experiments.testing import (
     CostModelConformance,
@@ -20,7 +20,16 @@ from codesign_gym.experiments.testing import (
 from codesign_gym.search_spaces import SearchSpace, list_spaces, make_space
 
 MODELS: dict[str, Callable[[], CostModel]] = {
-    "mnist1d-accuracy": AccuracyTable,
+    **{
+        table.model: partial(AccuracyTable, space, task)
+        for (space, task), table in EMBEDDED.items()
+    },
+    "resnet9 without a word": partial(
+        AccuracyTable, "resnet9-1d", "mnist1d", word=False, group="task1"
+    ),
+    "unet without a word": partial(
+        AccuracyTable, "unet-1d", "mnist1d-stroke", word=False, group="task2"
+    ),
     "systolic": partial(SystolicModel, "cell-network"),
     **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},
     **{
