@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
+from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
@@ -14,7 +16,10 @@ from codesign_gym.search_spaces import Registry
 COST_MODELS: Registry[Callable[..., CostModel]] = Registry("cost model", "codesign_gym.cost_models")
 """Registered cost models: name -> class or function that makes one."""
 
-COST_MODELS.register("mnist1d-accuracy")(AccuracyTable)
+for (_space, _task), _table in EMBEDDED.items():
+    _factory = partial(AccuracyTable, _space, _task)
+    _factory.__doc__ = f"Networks of {_space}: {get_task(_task).about}."
+    COST_MODELS.register(_table.model)(_factory)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("systolic")(SystolicModel)
 

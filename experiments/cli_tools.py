@@ -43,24 +43,29 @@ def train_proxy_(
 @console.plain_errors
 def train_table_(
     out: Annotated[Path, typer.Option("--out", help="Table to write (.npz).")],
+    space: Annotated[str, typer.Option(help="Space of the networks.")] = "cell-network",
+    task: Annotated[str, typer.Option(help="What they are trained on.")] = "mnist1d",
     seeds: Annotated[int, typer.Option(help="Seeds of each network.", min=1)] = 2,
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
 ) -> None:
-    """Train every cell network on MNIST-1D; continue if interrupted (about 70 CPU-minutes)."""
+    """Train every network of a space; continue if interrupted (2 to 70 CPU-minutes)."""
     from rich.progress import Progress
 
     from codesign_gym.cost_models.accuracy.train_table import compile_table, train_table
 
     journal = out.with_suffix(".jsonl")
     with Progress(console=console.err) as bar:
-        task = bar.add_task("training", total=None)
+        shown = bar.add_task("training", total=None)
         train_table(
             journal,
             seeds=range(seeds),
             jobs=jobs,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=lambda done, total: bar.update(shown, completed=done, total=total),
+            space=space,
+            task=task,
         )
-    compile_table(journal, out, f"codesign train-table --seeds {seeds} --out {out.name}")
+    command = f"codesign train-table --space {space} --task {task} --seeds {seeds} --out {out.name}"
+    compile_table(journal, out, command, space=space, task=task)
     console.out.print(f"table: {out}", soft_wrap=True)
 
 

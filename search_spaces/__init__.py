@@ -1,11 +1,12 @@
 """What may be chosen: parameters, spaces, and the views of a design."""
 
 from collections.abc import Callable
+from typing import Any
 
 from codesign_gym.search_spaces.checks import Designs
 from codesign_gym.search_spaces.errors import InputError
 from codesign_gym.search_spaces.hardware import spatial_accelerator, systolic_accelerator
-from codesign_gym.search_spaces.networks import cell_network
+from codesign_gym.search_spaces.networks import cell_network, resnet9_1d, unet_1d
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
 from codesign_gym.search_spaces.registry import Registry
 from codesign_gym.search_spaces.space import SearchSpace
@@ -23,21 +24,25 @@ __all__ = [
     "cell_network",
     "list_spaces",
     "make_space",
+    "resnet9_1d",
     "spatial_accelerator",
     "systolic_accelerator",
+    "unet_1d",
 ]
 
-SPACES: Registry[Callable[[], SearchSpace]] = Registry("search space", "codesign_gym.spaces")
+SPACES: Registry[Callable[..., SearchSpace]] = Registry("search space", "codesign_gym.spaces")
 """Registered spaces: name -> function that makes the space."""
 
 SPACES.register("cell-network")(cell_network)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
+SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("systolic-accelerator")(systolic_accelerator)
+SPACES.register("unet-1d")(unet_1d)
 
 
-def make_space(name: str) -> SearchSpace:
-    """The registered space called ``name``; an unknown name raises `InputError`."""
-    return SPACES.make(name, SearchSpace)
+def make_space(name: str, **options: Any) -> SearchSpace:
+    """The registered space called ``name``, e.g. ``("unet-1d", group="task2")``."""
+    return SPACES.make(name, SearchSpace, **options)
 
 
 def list_spaces() -> list[str]:

@@ -16,7 +16,10 @@ HEAVY = {"moocore", "numba", "onnx", "optuna", "plotly", "sklearn", "stable_base
 
 MAY_IMPORT_HEAVY = {
     "cost_models/accuracy/cell_torch.py": "defines torch modules; imported by the training alone",
-    "cost_models/accuracy/mnist1d_training.py": "trains with torch; imported inside a function",
+    "cost_models/accuracy/grouped.py": "defines torch modules; imported by the training alone",
+    "cost_models/accuracy/resnet9_torch.py": "defines torch modules; imported by the training",
+    "cost_models/accuracy/training.py": "trains with torch; imported inside a function",
+    "cost_models/accuracy/unet_torch.py": "defines torch modules; imported by the training alone",
     "cost_models/analytical/maestro_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_search.py": "compiled by numba; imported at the first call",

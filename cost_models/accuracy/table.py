@@ -1,6 +1,6 @@
-"""Measured accuracies, looked up: every cell network trained on MNIST-1D.
+"""Measured accuracies, looked up: every network of a space trained on a task.
 
-The table was made by ``codesign train-table`` and is a measurement (its provenance says which
+The tables were made by ``codesign train-table`` and are measurements (their provenance says which
 recipe, seeds and versions). The word size of the accelerator counts: a network run in int8 has the
 accuracy measured with its weights and activations rounded to int8 after training.
 """
@@ -16,22 +16,43 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
-from codesign_gym.search_spaces import Designs, InputError, SearchSpace
+from codesign_gym.search_spaces import Designs, InputError, SearchSpace, make_space
 from codesign_gym.search_spaces.hardware import systolic_accelerator
-from codesign_gym.search_spaces.networks import cell_network
 
-ACCURACY = Metric("accuracy_pct", "%", "max", "test accuracy on MNIST-1D, mean of the seeds")
+
+class Embedded(NamedTuple):
+    """A table that the package carries: name of its cost model, name of its file."""
+
+    model: str
+    file: str
+
+
+EMBEDDED = {
+    ("cell-network", "mnist1d"): Embedded("mnist1d-accuracy", "mnist1d_cell.npz"),
+    ("resnet9-1d", "mnist1d"): Embedded("resnet9-mnist1d-accuracy", "mnist1d_resnet9.npz"),
+    ("resnet9-1d", "mnist1d-shuffled"): Embedded(
+        "resnet9-mnist1d-shuffled-accuracy", "mnist1d-shuffled_resnet9.npz"
+    ),
+    ("unet-1d", "mnist1d-stroke"): Embedded("unet-mnist1d-stroke-iou", "mnist1d-stroke_unet.npz"),
+}
+"""The tables that the package carries, by space and task."""
+
+GROUP = "network"
+"""The group of a space with one network; others are told apart in the names of metrics."""
 
 
 class AccuracyRecords(NamedTuple):
-    """Correct test sequences of every cell network in grid order; ``s`` seeds, ``e`` epochs.
+    """Correct test sequences of every network, ``w`` in grid order; ``s`` seeds, ``e`` epochs.
+
+    In segmentation, a sequence counts by its intersection over union, and the sum is rounded.
 
     Attributes:
-        correct: After each epoch, ``[1125, s, e]``.
-        correct_fp16: At the end, operands rounded to half precision, ``[1125, s]``.
-        correct_int8: At the end, operands rounded to int8, ``[1125, s]``.
+        correct: After each epoch, ``[w, s, e]``.
+        correct_fp16: At the end, operands rounded to half precision, ``[w, s]``.
+        correct_int8: At the end, operands rounded to int8, ``[w, s]``.
         provenance: Recipe, seeds, command, versions.
     """
 
@@ -41,43 +62,80 @@ class AccuracyRecords(NamedTuple):
     provenance: dict[str, Any]
 
 
-def load_table(path: Path) -> AccuracyRecords:
-    """The table in ``path``; one of another version of the space raises `InputError`."""
+def load_table(path: Path, space: str = "cell-network", task: str = "mnist1d") -> AccuracyRecords:
+    """The table in ``path``; one of another space or task raises `InputError`."""
     with np.load(path, allow_pickle=False) as file:
         provenance = json.loads(str(file["provenance"]))
         correct, fp16, int8 = (file[key] for key in ("correct", "correct_fp16", "correct_int8"))
-    if provenance["space"] != cell_network().digest:
-        raise InputError(f"{path} was made for another version of the space 'cell-network'")
+    if provenance["space"] != make_space(space).digest:
+        raise InputError(f"{path} was made for another space, or another version of {space!r}")
+    own = provenance.get("task", "mnist1d")  # the first table was made when there was one task
+    if own != task:
+        raise InputError(f"{path} was made for the task {own!r}, not {task!r}")
     return AccuracyRecords(correct, fp16, int8, provenance)
 
 
 @cache
-def embedded_table() -> AccuracyRecords:
-    """The table that the package carries."""
-    with as_file(files(__package__) / "data" / "mnist1d_cell.npz") as path:
-        return load_table(path)
+def embedded_table(space: str = "cell-network", task: str = "mnist1d") -> AccuracyRecords:
+    """The table of a space and a task that the package carries.
+
+    Raises:
+        InputError: There is none.
+    """
+    if (space, task) not in EMBEDDED:
+        known = ", ".join(f"{one!r} on {other!r}" for one, other in EMBEDDED)
+        raise InputError(f"no accuracies of {space!r} on {task!r}; there are those of {known}")
+    with as_file(files(__package__) / "data" / EMBEDDED[space, task].file) as path:
+        return load_table(path, space, task)
 
 
 class AccuracyTable(CostModel):
-    """Accuracy of a cell network on MNIST-1D at the word size of its accelerator.
+    """Accuracy of a network after real training, at the word size of its accelerator.
+
+    The metric is ``accuracy_pct`` or, in segmentation, ``iou_pct``; that of a group other than
+    ``network`` carries the group's name: ``accuracy_task1_pct``.
 
     Args:
+        space: Name of the space of networks; see `EMBEDDED`.
+        task: What they were trained on.
         epoch: Epochs of training after which to read the accuracy, 1 to the last; the last by
             default. Earlier epochs are a cheaper fidelity, known in full precision only.
+        word: Whether the design has an ``accelerator.word`` that counts; else full precision.
+        group: Group of the network's parameters.
+
+    Example:
+        >>> AccuracyTable("unet-1d", "mnist1d-stroke", word=False, group="task2").metrics[0].name
+        'iou_task2_pct'
     """
 
-    metrics = (ACCURACY,)
-    name = "mnist1d-accuracy"
-
-    def __init__(self, epoch: int | None = None) -> None:
-        self.records = embedded_table()
+    def __init__(
+        self,
+        space: str = "cell-network",
+        task: str = "mnist1d",
+        *,
+        epoch: int | None = None,
+        word: bool = True,
+        group: str = GROUP,
+    ) -> None:
+        self.records = embedded_table(space, task)
         epochs = self.records.correct.shape[2]
         if epoch is not None and not 1 <= epoch <= epochs:
             raise InputError(f"epoch must be in 1..{epochs}, got {epoch}")
-        joint = cell_network() * systolic_accelerator()
-        self.space: SearchSpace = joint.select("network", "accelerator.word")
         self.fidelity = epochs if epoch is None else epoch
+        suffix = "" if group == GROUP else f"_{group}"
+        self.name = EMBEDDED[space, task].model + suffix.replace("_", "-")
+        about = get_task(task)
+        self.metrics = (
+            Metric(f"{about.metric}{suffix}_pct", "%", "max", f"{about.about}, mean of the seeds"),
+        )
         self.source = f"trained with codesign train-table: {self.records.provenance['recipe']}"
+        self._network = make_space(space, group=group)
+        self.space: SearchSpace = self._network
+        words: tuple[Any, ...] = (4,)
+        if word:
+            joint = self._network * systolic_accelerator()
+            self.space = joint.select(group, "accelerator.word")
+            words = self.space.parameters[-1].values
         full = self.records.correct[:, :, self.fidelity - 1]
         last = self.fidelity == epochs
         by_word = {
@@ -85,12 +143,15 @@ class AccuracyTable(CostModel):
             2: self.records.correct_fp16 if last else full,
             4: full,
         }
-        words = self.space.parameters[-1].values
         correct = np.stack([by_word[int(word)].mean(axis=1) for word in words], axis=1)
-        test_size = self.records.provenance["test_size"]
-        self._accuracy_pct = correct * 100 / test_size  # [1125, words]
+        # Rows of the grid that differ in inactive parameters alone are never asked for: 0 there.
+        self._accuracy_pct = np.zeros((self._network.size, len(words)))
+        rows = self._network.ravel(self._network.enumerate())
+        self._accuracy_pct[rows] = correct * 100 / self.records.provenance["test_size"]
 
     def compute(self, designs: Designs) -> Metrics:
         """Accuracies of designs ``[n, p]``."""
-        network = cell_network().ravel(designs[:, :-1])
-        return Metrics(self.metrics, self._accuracy_pct[network, designs[:, -1]][:, None])
+        parameters = len(self._network)
+        network = self._network.ravel(designs[:, :parameters])
+        word = designs[:, parameters] if designs.shape[1] > parameters else 0
+        return Metrics(self.metrics, self._accuracy_pct[network, word][:, None])

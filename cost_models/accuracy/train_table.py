@@ -1,4 +1,4 @@
-"""Making the accuracy table: every cell network trained, resumable, one thread per process."""
+"""Making an accuracy table: every network of a space trained, resumable, one thread each."""
 
 from __future__ import annotations
 
@@ -16,46 +16,78 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign_gym.cost_models.accuracy.mnist1d_training import RECIPE, Recipe, train
-from codesign_gym.search_spaces import InputError
-from codesign_gym.search_spaces.networks.cell import cell_network
+from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
+from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, get_task
+from codesign_gym.search_spaces import InputError, make_space
+from codesign_gym.search_spaces.errors import unknown_name
+
+METRICS = {"cell-network": "accuracy", "resnet9-1d": "accuracy", "unet-1d": "iou"}
+"""Space -> the metric of the tasks that its networks are made for."""
+
+
+def check_trainable(space: str, task: str) -> None:
+    """Raise `InputError` if the networks of a space are not made for the task."""
+    if space not in METRICS:
+        raise unknown_name("space of trainable networks", space, METRICS)
+    metric = get_task(task).metric
+    if metric != METRICS[space]:
+        raise InputError(
+            f"networks of {space!r} are made for tasks with {METRICS[space]}; "
+            f"that of {task!r} is {metric}"
+        )
 
 
 def train_table(
     journal: Path,
     networks: Iterable[int] | None = None,
     seeds: Sequence[int] = (0, 1),
-    recipe: Recipe = RECIPE,
+    recipe: Recipe | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    space: str = "cell-network",
+    task: str = "mnist1d",
 ) -> None:
     """Train networks and append one line each to ``journal``; networks already in it are skipped.
 
     Args:
         journal: A JSON-lines file, written a whole synced line at a time: a kill loses only the
             networks in training.
-        networks: Grid positions in ``cell-network``; all of them by default.
+        networks: Grid positions in the space; those of all different networks by default.
         seeds: Seeds of every network.
-        recipe: How each is trained; must be the one the journal was begun with.
+        recipe: How each is trained, by default as `RECIPES` says for the space.
         jobs: Processes, each with one thread.
         progress: Called with the number done and the total.
+        space: Name of the space of networks.
+        task: Name of the task they are trained on.
 
     Raises:
-        InputError: The journal was begun with other seeds or another recipe.
+        InputError: The journal was begun with another space, task, recipe or other seeds; or the
+            networks of the space are not made for the task.
     """
-    space = cell_network()
-    wanted = list(range(space.size) if networks is None else networks)
-    designs = dict(zip(wanted, space.decode(space.unravel(wanted)), strict=True))
-    header = {"space": space.digest, "seeds": list(seeds), "recipe": asdict(recipe)}
+    check_trainable(space, task)
+    recipe = RECIPES[space] if recipe is None else recipe
+    grid = make_space(space)
+    everything = grid.ravel(grid.enumerate()).tolist()
+    wanted = everything if networks is None else list(networks)
+    designs = dict(zip(wanted, grid.decode(grid.unravel(wanted)), strict=True))
+    header = {
+        "space": grid.digest,
+        "task": task,
+        "seeds": list(seeds),
+        "recipe": asdict(recipe),
+    }
     done = {row["network"] for row in open_journal(journal, header)}
     todo = [network for network in wanted if network not in done]
     progress(len(wanted) - len(todo), len(wanted))
     pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread)
     with pool, journal.open("a") as file:
-        tasks = [pool.submit(_train_row, n, designs[n], list(seeds), recipe) for n in todo]
+        rows = [
+            pool.submit(_train_row, space, task, n, designs[n], list(seeds), recipe) for n in todo
+        ]
         try:
-            for count, task in enumerate(as_completed(tasks), start=len(wanted) - len(todo) + 1):
-                file.write(json.dumps(task.result()) + "\n")
+            for count, row in enumerate(as_completed(rows), start=len(wanted) - len(todo) + 1):
+                file.write(json.dumps(row.result()) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
                 progress(count, len(wanted))
@@ -83,22 +115,41 @@ def open_journal(journal: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def compile_table(journal: Path, table: Path, command: str) -> None:
+def compile_table(
+    journal: Path,
+    table: Path,
+    command: str,
+    *,
+    space: str = "cell-network",
+    task: str = "mnist1d",
+) -> None:
     """Write the journal's rows as the table that `load_table` reads, with its provenance.
 
+    Args:
+        journal: What `train_table` wrote.
+        table: The file to write, ``.npz``.
+        command: How the table was made, for its provenance.
+        space: Name of the space of networks.
+        task: Name of the task they were trained on.
+
     Raises:
-        InputError: The journal lacks networks of the space.
+        InputError: The journal lacks networks of the space, or is of another space or task.
     """
     header, *rows = [json.loads(line) for line in journal.read_text().splitlines()]
     rows.sort(key=lambda row: row["network"])
-    space = cell_network()
-    if [row["network"] for row in rows] != list(range(space.size)):
-        raise InputError(f"{journal} holds {len(rows)} networks of {space.size}: train the rest")
+    grid = make_space(space)
+    if (header["space"], header["task"]) != (grid.digest, task):
+        raise InputError(f"{journal} was begun for another space or task than {space!r}, {task!r}")
+    everything = grid.ravel(grid.enumerate()).tolist()
+    if [row["network"] for row in rows] != everything:
+        raise InputError(
+            f"{journal} holds {len(rows)} networks of {len(everything)}: train the rest"
+        )
     provenance = {
         **header,
         "command": command,
-        "data": "MNIST-1D, make_dataset(get_dataset_args()) of mnist1d " + version("mnist1d"),
-        "test_size": 1000,
+        "data": f"MNIST-1D, {get_task(task).made}; mnist1d {version('mnist1d')}",
+        "test_size": TEST_SIZE,
         "cpu_hours": round(sum(row["cpu_s"] for row in rows) / 3600, 2),
         "versions": {p: version(p) for p in ("torch", "numpy", "mnist1d")},
         "machine": platform.machine(),
@@ -120,9 +171,16 @@ def _one_thread() -> None:
 
 
 def _train_row(
-    network: int, design: dict[str, Any], seeds: list[int], recipe: Recipe
+    space: str,
+    task: str,
+    network: int,
+    design: dict[str, Any],
+    seeds: list[int],
+    recipe: Recipe,
 ) -> dict[str, Any]:
-    trained = train(design, seeds, recipe)
+    from codesign_gym.cost_models.accuracy.training import builder, train
+
+    trained = train(builder(space, design), get_task(task), seeds, recipe)
     return {
         "network": network,
         "correct": trained.correct.tolist(),

@@ -17,10 +17,10 @@ from codesign_gym.cost_models.analytical.systolic import (
 )
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metrics
-from codesign_gym.cost_models.workloads.cell import all_cell_networks
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.load import load_workload
 from codesign_gym.cost_models.workloads.networks import NETWORKS, Workloads, network
+from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.search_spaces import (
     Designs,
     InputError,
@@ -55,7 +55,7 @@ class SystolicModel(CostModel):
         self._joint = workload == CELL_NETWORK if isinstance(workload, str) else False
         if self._joint:
             self.space: SearchSpace = cell_network() * accelerator
-            self._workloads = all_cell_networks()
+            self._workloads = all_networks(cell_network())
         else:
             self.space = accelerator
             self._workloads = Workloads.of(_layers(workload, batch))

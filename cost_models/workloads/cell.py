@@ -1,16 +1,12 @@
-"""Cell networks as layer tables, all 1,125 over one table of distinct layers."""
+"""Cell networks as layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-
-import numpy as np
 
 from codesign_gym.cost_models.workloads.constructors import conv1d, linear
 from codesign_gym.cost_models.workloads.layers import Layers
-from codesign_gym.cost_models.workloads.networks import Workloads
-from codesign_gym.search_spaces.networks.cell import CLASSES, INPUT_LENGTH, cell_network
+from codesign_gym.search_spaces.networks.cell import CLASSES, INPUT_LENGTH
 
 Key = tuple[str, int, int]
 """A layer: what it is (stem, conv1, conv3, classifier), the width, the length of the sequence."""
@@ -43,19 +39,3 @@ def layer(key: Key) -> Layers:
         return linear(kind, width, CLASSES)
     kernel = int(kind[-1])
     return conv1d(f"{kind}@{length}", k=width, c=width, s=kernel, w=length, pad=kernel // 2)
-
-
-@cache
-def all_cell_networks() -> Workloads:
-    """Every network of ``cell-network``, in grid order, over one table of distinct layers."""
-    space = cell_network()
-    position: dict[Key, int] = {}
-    indptr, indices, counts = [0], [], []
-    for network in space.decode(space.unravel(np.arange(space.size))):
-        keys = layer_keys(network)
-        for key in dict.fromkeys(keys):
-            indices.append(position.setdefault(key, len(position)))
-            counts.append(keys.count(key))
-        indptr.append(len(indices))
-    table = Layers.concat(*[layer(key) for key in position])
-    return Workloads(table, *(np.array(a, dtype=np.int64) for a in (indptr, indices, counts)))

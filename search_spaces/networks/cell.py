@@ -25,13 +25,16 @@ CLASSES = 10
 """Digits of MNIST-1D."""
 
 
-def cell_network() -> SearchSpace:
-    """The 1,125 cell networks, group ``network``.
+def cell_network(group: str = "network") -> SearchSpace:
+    """The 1,125 cell networks.
+
+    Args:
+        group: Group of the parameters: a problem with several networks names each.
 
     >>> cell_network().cardinality
     1125
     """
-    edges = tuple(Categorical(edge, OPERATIONS, group="network") for edge in EDGES)
-    width = Ordinal("width", (8, 16, 32), unit="channels", group="network")
-    cells = Ordinal("cells", (1, 2, 3), unit="cells", group="network")
+    edges = tuple(Categorical(edge, OPERATIONS, group=group) for edge in EDGES)
+    width = Ordinal("width", (8, 16, 32), unit="channels", group=group)
+    cells = Ordinal("cells", (1, 2, 3), unit="cells", group=group)
     return SearchSpace("cell-network", (*edges, width, cells))

@@ -14,7 +14,7 @@ from codesign_gym.cost_models import (
     SystolicModel,
     list_cost_models,
 )
-from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
 from codesign_gym.experiments.testing import (
     CostModelConformance,
@@ -26,9 +26,18 @@ from codesign_gym.experiments.testing import (
 from codesign_gym.search_spaces import SearchSpace, list_spaces, make_space
 
 MODELS: dict[str, Callable[[], CostModel]] = {
-    "mnist1d-accuracy": AccuracyTable,
     "spatial": SpatialModel,
     "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
+    **{
+        table.model: partial(AccuracyTable, space, task)
+        for (space, task), table in EMBEDDED.items()
+    },
+    "resnet9 without a word": partial(
+        AccuracyTable, "resnet9-1d", "mnist1d", word=False, group="task1"
+    ),
+    "unet without a word": partial(
+        AccuracyTable, "unet-1d", "mnist1d-stroke", word=False, group="task2"
+    ),
     "systolic": partial(SystolicModel, "cell-network"),
     **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},
     **{

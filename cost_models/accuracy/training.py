@@ -1,0 +1,140 @@
+"""Training of networks from scratch: the measurement behind the embedded accuracy tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from codesign_gym.cost_models.accuracy.cell_torch import CellNetwork
+from codesign_gym.cost_models.accuracy.grouped import (
+    Grouped,
+    reduced_precision,
+    seeded,
+    to_fp16,
+    to_int8,
+)
+from codesign_gym.cost_models.accuracy.recipe import Recipe
+from codesign_gym.cost_models.accuracy.resnet9_torch import ResNet9
+from codesign_gym.cost_models.accuracy.tasks import Task
+from codesign_gym.cost_models.accuracy.unet_torch import UNet
+from codesign_gym.search_spaces.errors import unknown_name
+
+MODULES: dict[str, Callable[[Mapping[str, object], int], Grouped]] = {
+    "cell-network": CellNetwork.of,
+    "resnet9-1d": ResNet9.of,
+    "unet-1d": UNet.of,
+}
+"""Space -> what makes the module of a decoded design with a number of copies."""
+
+
+def builder(space: str, network: Mapping[str, object]) -> Callable[[int], Grouped]:
+    """What makes the module of a design, given the number of copies.
+
+    Args:
+        space: Name of the space.
+        network: A decoded design of it.
+    """
+    if space not in MODULES:
+        raise unknown_name("space of trainable networks", space, MODULES)
+    return partial(MODULES[space], network)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one network reached, ``s`` seeds, ``e`` epochs; counts out of `tasks.TEST_SIZE`.
+
+    Attributes:
+        correct: Correct test sequences after each epoch, ``[s, e]``; in segmentation each counts
+            by its intersection over union, and the sum is rounded.
+        correct_fp16: The same at the end with operands rounded to half precision, ``[s]``.
+        correct_int8: The same with operands rounded to int8 after training, ``[s]``.
+        cpu_s: CPU seconds for all seeds together.
+    """
+
+    correct: NDArray[np.uint16]
+    correct_fp16: NDArray[np.uint16]
+    correct_int8: NDArray[np.uint16]
+    cpu_s: float
+
+
+def _cross_entropy(scores: Tensor, digits: Tensor) -> Tensor:
+    return functional.cross_entropy(scores.flatten(0, 1), digits.flatten())
+
+
+def _right(scores: Tensor, digits: Tensor) -> Tensor:
+    """Which digits are said, ``[b, s]``."""
+    return (scores.argmax(2) == digits[:, None]).float()
+
+
+def _overlap(scores: Tensor, masks: Tensor) -> Tensor:
+    """Intersection over union of each sequence, ``[b, s]``; no mask is empty."""
+    said, true = scores > 0, masks[:, None] > 0
+    return (said & true).sum(2) / (said | true).sum(2)
+
+
+MARKING: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]]
+MARKING = {
+    "accuracy": (_cross_entropy, _right),
+    "iou": (functional.binary_cross_entropy_with_logits, _overlap),
+}
+"""Metric -> mean loss of scores ``[b, s, ...]``, and the credit of each sequence ``[b, s]``."""
+
+
+def train(
+    build: Callable[[int], Grouped], task: Task, seeds: Sequence[int], recipe: Recipe
+) -> Trained:
+    """Train one network from scratch, all seeds side by side.
+
+    Args:
+        build: Makes the network with a number of copies; see `builder`.
+        task: Data and metric.
+        seeds: One independent initialisation and order of the data for each.
+        recipe: Epochs and optimiser.
+    """
+    start = time.process_time()
+    x, y, x_test, y_test = map(torch.from_numpy, task.data())
+    mean_loss, credit = MARKING[task.metric]
+    model = seeded(build, seeds)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    steps = len(x) // recipe.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=recipe.epochs * steps
+    )
+    shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
+    tests = x_test[:, None].expand(-1, len(seeds), -1)
+
+    def correct(scores: Tensor) -> NDArray[np.uint16]:
+        return credit(scores, y_test).sum(0).round().numpy().astype(np.uint16)
+
+    history = []
+    for _ in range(recipe.epochs):
+        model.train()
+        orders = torch.stack([torch.randperm(len(x), generator=g) for g in shuffles], dim=1)
+        for step in range(steps):
+            rows = orders[step * recipe.batch : (step + 1) * recipe.batch]
+            # The sum over seeds of each seed's mean loss: gradients as if each trained alone.
+            loss = mean_loss(model(x[rows]), y[rows])
+            optimizer.zero_grad()
+            torch.autograd.backward(loss * len(seeds))
+            optimizer.step()
+            schedule.step()
+        model.eval()
+        with torch.no_grad():
+            history.append(correct(model(tests)))
+    calibration = x[:1000, None].expand(-1, len(seeds), -1)
+    return Trained(
+        correct=np.stack(history, axis=1),
+        correct_fp16=correct(reduced_precision(model, calibration, tests, to_fp16)),
+        correct_int8=correct(reduced_precision(model, calibration, tests, to_int8)),
+        cpu_s=time.process_time() - start,
+    )
