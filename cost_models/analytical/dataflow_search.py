@@ -1,0 +1,489 @@
+"""Mappings for the dataflow kernel, compiled: closed-form templates and the search among tilings.
+
+A family is a way to lay dimensions over the array and to choose what stays in the PEs; its variants
+differ in how the PEs' registers are filled (`lay_out`). A strategy says what the shared buffer
+keeps, and the order in which its tiles grow (`tile`). All of it is deterministic. Letters and rows
+are those of `dataflow_kernel`; arrays come with the index of the row that is meant, because views
+would cost as much as the arithmetic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from codesign_gym.cost_models.analytical import dataflow_kernel
+from codesign_gym.cost_models.analytical.dataflow_kernel import (
+    EYERISS,
+    FREE,
+    INPUT,
+    L2_SMALL,
+    NO_PES,
+    NVDLA,
+    OK,
+    OUTPUT,
+    SHIDIANNAO,
+    TPU,
+    WEIGHT,
+    cost,
+    legal,
+)
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_CYCLES, _ENERGY = 7, 33
+_PIXELS, _INPUTS = 5, 6
+"""Families beside the templates: filters x pixels, channels x pixels with the inputs staying."""
+_VARIANTS = (6, 5, 4, 36, 0, 8, 4)
+"""Variants of each family, by its number."""
+_FINALISTS = 3
+"""How many layouts are tried with every strategy."""
+_HOPELESS = 4.0
+"""How much worse than the best so far a layout may be and still be tried with every strategy."""
+_ROOM = sum(_VARIANTS) + 2
+_TRIAL, _QUICK = _ROOM - 1, (1, 4)
+
+# Strategies: what the shared buffer keeps of weights, inputs and outputs (0: what passes through,
+# 1: a tile, 2: two of them), then the order in which tiles grow (0 n, 1 k, 2 c, 3 p, 4 q).
+_STRATEGIES = np.array(
+    [
+        [0, 2, 1, 4, 1, 0, 3, 2],  # sums stay until they are complete, filters first
+        [0, 2, 1, 4, 0, 1, 3, 2],  # the same, batch first
+        [0, 2, 1, 4, 3, 0, 1, 2],  # the same, rows first
+        [1, 2, 1, 1, 2, 4, 3, 0],  # weights stay
+        [0, 1, 1, 2, 4, 3, 0, 1],  # inputs stay
+        [2, 2, 1, 2, 1, 4, 3, 0],  # all channels of some filters
+        [0, 1, 0, 2, 4, 3, 0, 1],  # inputs stay, outputs pass
+        [1, 2, 0, 1, 2, 4, 3, 0],  # weights stay, outputs pass
+        [0, 2, 0, 4, 3, 0, 1, 2],  # everything passes
+    ]
+)
+_SHARES = (1.0, 0.5)
+"""How much of the room the first dimension to grow may take."""
+
+
+@njit(nogil=True, error_model="numpy")
+def _even(size: float, limit: float) -> float:
+    """The smallest chunk that needs as few turns as chunks of `limit` do."""
+    return size if limit >= size else np.ceil(size / np.ceil(size / max(1.0, limit)))
+
+
+@njit(nogil=True, error_model="numpy")
+def _keep(
+    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, dim: int, part: float
+) -> None:
+    """Let each PE keep as much of a dimension, column `dim` of `maps`, as `part` of its room holds.
+
+    Weights take their room twice where they can be loaded behind the previous pass.
+    """
+    size, u = layers[i, dim - 7], maps[j, dim - 6]
+    if size <= u:
+        return
+    word, sums, stationary = hw[8], hw[9], maps[j, 0]
+    ak, ac = maps[j, 8], maps[j, 9]
+    taps, spots = maps[j, 12] * maps[j, 13], maps[j, 10] * maps[j, 11]
+    if stationary == WEIGHT:
+        weights = (1.0 if hw[0] == EYERISS else 2.0) * ak * ac * taps
+        inputs = ac * taps
+        if dim == 8:
+            limit = min(
+                hw[4] / weights, hw[6] / ak, (hw[3] - word * inputs) / (word * weights + sums * ak)
+            )
+        else:
+            limit = min(
+                hw[4] / weights, hw[5] / inputs, (hw[3] - sums * ak) / (word * (weights + inputs))
+            )
+    elif stationary == OUTPUT:
+        outputs = ak * spots
+        if dim == 8:
+            limit = min(hw[4] / ak, hw[6] / outputs, (hw[3] - word) / (word * ak + sums * outputs))
+        else:
+            limit = min(hw[6] / outputs, (hw[3] - word * (ak + 1)) / (sums * outputs))
+    else:
+        limit = min(hw[5], (hw[3] - word - sums) / word) / (ac * spots)
+    limit = np.floor(limit * part + 1e-9)
+    if limit > 1:
+        maps[j, dim] = _even(size if u == 1 else np.ceil(size / u), limit)
+
+
+@njit(nogil=True, error_model="numpy")
+def _row_stationary(
+    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, variant: int
+) -> None:
+    """Eyeriss: sets of r x e PEs, a filter row in each, e rows of outputs (Chen et al., JSSC 2017).
+
+    The sets that fit the array are shared between more rows of outputs (folded), channels and
+    filters. The row of a filter stays whole; each PE keeps some channels, then filters, of it.
+    """
+    k, c, p = layers[i, 1], layers[i, 2], layers[i, 3]
+    rows, cols = hw[1], hw[2]
+    across, split, part = variant % 4, (variant // 4) % 3, 1.0 - 0.25 * (variant // 12)
+    maps[j, 6] = _even(layers[i, 5], rows)
+    high, wide = np.floor(rows / maps[j, 6]), 1.0
+    if across == 0:
+        maps[j, 4] = _even(p, cols * high)
+    else:
+        maps[j, 4] = _even(p, np.floor(cols / min(float(across), cols)))
+        wide = np.floor(cols / maps[j, 4])
+    sets = max(1.0, np.floor(wide * high / np.ceil(maps[j, 4] / cols)))
+    if split > 0:
+        maps[j, 3] = min(2.0 if split == 1 else sets, sets, c)
+    maps[j, 2] = min(np.floor(sets / maps[j, 3]), k)
+    maps[j, 1] = min(np.floor(sets / (maps[j, 3] * maps[j, 2])), layers[i, 7])
+    _keep(layers, i, hw, maps, j, 13, 1.0)
+    _keep(layers, i, hw, maps, j, 9, part)
+    _keep(layers, i, hw, maps, j, 8, 1.0)
+
+
+@njit(nogil=True, error_model="numpy")
+def lay_out(
+    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, family: int, variant: int
+) -> None:
+    """Write how a variant of a family uses the PEs."""
+    k, c, p, q, g = layers[i, 1], layers[i, 2], layers[i, 3], layers[i, 4], layers[i, 7]
+    rows, cols = hw[1], hw[2]
+    maps[j, 0] = WEIGHT
+    for d in range(1, 14):
+        maps[j, d] = 1.0
+    if family == EYERISS:
+        _row_stationary(layers, i, hw, maps, j, variant)
+    elif family in (NVDLA, TPU):
+        maps[j, 3], maps[j, 2] = _even(c, rows), _even(k, cols)
+        if family == TPU and variant != 3:
+            maps[j, 7] = _even(layers[i, 6], np.floor(rows / maps[j, 3]))
+            maps[j, 6] = _even(layers[i, 5], np.floor(rows / (maps[j, 3] * maps[j, 7])))
+        taps = variant != 1 and variant != 2 if family == NVDLA else variant == 4
+        if family == TPU and variant == 0:
+            return
+        if taps and not (family == NVDLA and variant == 4):
+            _keep(layers, i, hw, maps, j, 13, 1.0)
+            if variant != 5:
+                _keep(layers, i, hw, maps, j, 12, 1.0)
+        if variant == 2 or variant == 3:
+            _keep(layers, i, hw, maps, j, 9, 1.0)
+        if variant != 1 or family == TPU:
+            _keep(layers, i, hw, maps, j, 8, 1.0)
+    elif family == SHIDIANNAO:
+        maps[j, 0] = OUTPUT
+        maps[j, 4], maps[j, 5] = _even(p, rows), _even(q, cols)
+        if variant == 0 or variant == 2:
+            _keep(layers, i, hw, maps, j, 8, 1.0 if variant == 0 else 0.5)
+        if variant >= 2:
+            _keep(layers, i, hw, maps, j, 11, 1.0)
+            _keep(layers, i, hw, maps, j, 10, 1.0)
+    else:
+        if variant % 2 == 1:
+            rows, cols = cols, rows
+        if family == _INPUTS:
+            maps[j, 0] = INPUT
+            maps[j, 3] = _even(c, rows)
+        else:
+            maps[j, 0] = OUTPUT if variant < 4 else WEIGHT
+            maps[j, 2] = _even(k, rows)
+        maps[j, 1] = _even(g, np.floor(rows / (maps[j, 2] * maps[j, 3])))
+        maps[j, 5] = _even(q, cols)
+        maps[j, 4] = _even(p, np.floor(cols / maps[j, 5]))
+        if family == _INPUTS:
+            if variant >= 2:
+                _keep(layers, i, hw, maps, j, 9, 1.0)
+        elif variant < 4:
+            _keep(layers, i, hw, maps, j, 8, 1.0)
+            if variant >= 2:
+                _keep(layers, i, hw, maps, j, 11, 1.0)
+        else:
+            _keep(layers, i, hw, maps, j, 13, 1.0)
+            _keep(layers, i, hw, maps, j, 12, 1.0)
+            _keep(layers, i, hw, maps, j, 9 if variant < 6 else 8, 1.0)
+
+
+@njit(nogil=True, error_model="numpy")
+def tile(
+    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, strategy: int,
+    share: float,
+) -> None:  # fmt: skip
+    """Write the tiles of the shared buffer that a strategy leads to.
+
+    The room that a tile takes is linear in each of its sides, so each is solved for in its turn.
+    """
+    n, k, c, p, q = layers[i, 0], layers[i, 1], layers[i, 2], layers[i, 3], layers[i, 4]
+    sh, sw = layers[i, 8], layers[i, 9]
+    rest_h = (layers[i, 5] - 1) * layers[i, 10] + 1 - sh
+    rest_w = (layers[i, 6] - 1) * layers[i, 11] + 1 - sw
+    stationary, ug, word = maps[j, 0], maps[j, 1], hw[8]
+    bn = 1.0
+    bk = least_k = 1.0 if stationary == INPUT else min(maps[j, 2] * maps[j, 8], k)
+    bc = least_c = 1.0 if stationary == OUTPUT else min(maps[j, 3] * maps[j, 9], c)
+    bp = least_p = min(maps[j, 4] * maps[j, 10], p)
+    bq = least_q = min(maps[j, 5] * maps[j, 11], q)
+
+    mode_w, mode_i, mode_o = (
+        _STRATEGIES[strategy, 0], _STRATEGIES[strategy, 1], _STRATEGIES[strategy, 2]
+    )  # fmt: skip
+    tap = ug * layers[i, 5] * layers[i, 6] * layers[i, 14] * word * mode_w
+    pixel, result = ug * layers[i, 15] * word * mode_i, ug * hw[9] * mode_o
+    room = hw[7]
+    if mode_w == 0:
+        passing = 2 * ug * layers[i, 14] * word * bk
+        if stationary == WEIGHT:
+            passing *= bc * maps[j, 6] * maps[j, 12] * maps[j, 7] * maps[j, 13]
+        room -= passing
+    first = True
+    for position in range(3, 8):
+        d = _STRATEGIES[strategy, position]
+        height, width = bp * sh + rest_h, bq * sw + rest_w
+        if d == 0:
+            size, least = n, 1.0
+            slope, fixed = pixel * bc * height * width + result * bk * bp * bq, tap * bk * bc
+        elif d == 1:
+            size, least = k, least_k
+            slope, fixed = tap * bc + result * bn * bp * bq, pixel * bn * bc * height * width
+        elif d == 2:
+            size, least = c, least_c
+            slope, fixed = tap * bk + pixel * bn * height * width, result * bn * bk * bp * bq
+        elif d == 3:
+            size, least, line = p, least_p, pixel * bn * bc * width
+            slope, fixed = line * sh + result * bn * bk * bq, tap * bk * bc + line * rest_h
+        else:
+            size, least, line = q, least_q, pixel * bn * bc * height
+            slope, fixed = line * sw + result * bn * bk * bp, tap * bk * bc + line * rest_w
+        if least >= size:
+            continue
+        limit = room - fixed
+        if first and d != 4:
+            limit *= share
+            first = False
+        if limit >= slope * size:
+            b = size
+        else:
+            chunks = np.floor(limit / (slope * least))
+            b = least if chunks < 2 else min(size, least * _even(np.ceil(size / least), chunks))
+        if d == 0:
+            bn = b
+        elif d == 1:
+            bk = b
+        elif d == 2:
+            bc = b
+        elif d == 3:
+            bp = b
+        else:
+            bq = b
+    maps[j, 14], maps[j, 15], maps[j, 16], maps[j, 17], maps[j, 18] = bn, bk, bc, bp, bq
+    maps[j, 19] = -1.0
+
+
+@njit(nogil=True, error_model="numpy")
+def _worth(outs: FloatArray, o: int, objective: int) -> float:
+    """What is minimised: 0 energy x delay, 1 latency (then energy), 2 energy (then latency)."""
+    cycles, energy = float(outs[o, _CYCLES]), float(outs[o, _ENERGY])
+    if objective == 1:
+        return cycles * (1 + 1e-12 * energy / float(outs[o, 0]))
+    if objective == 2:
+        return energy * (1 + 1e-12 * cycles / float(outs[o, 0]))
+    return energy * cycles
+
+
+@njit(nogil=True, error_model="numpy")
+def _bound(least_pj: float, least_cycles: float, objective: int) -> float:
+    """What no mapping of this energy and latency or more can be worth less than."""
+    if objective == 1:
+        return least_cycles
+    return least_pj if objective == 2 else least_pj * least_cycles
+
+
+@njit(nogil=True, error_model="numpy")
+def from_template(
+    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, outs: FloatArray, o: int
+) -> int:
+    """The template's own mapping of a layer."""
+    if hw[1] < 1 or hw[2] < 1:
+        return NO_PES
+    family, variant, strategy, share = int(hw[0]), 3, 2, 1.0
+    if family == FREE:
+        # Channels over rows where there are enough of them, else rows of outputs.
+        family = NVDLA if 2 * layers[i, 2] >= hw[1] and 2 * layers[i, 1] >= hw[2] else EYERISS
+    if family == TPU:
+        variant = 4
+    elif family == SHIDIANNAO:
+        variant, strategy, share = 0, 5, 0.5
+    elif family == EYERISS:
+        variant, share = 6, 0.5
+    lay_out(layers, i, hw, maps, j, family, variant)
+    tile(layers, i, hw, maps, j, strategy, share)
+    code = cost(layers, i, hw, maps, j, outs, o)
+    if code == L2_SMALL:
+        # The tile that the PEs could keep is too large for the buffer: keep a word in each.
+        for d in range(8, 14):
+            maps[j, d] = 1.0
+        tile(layers, i, hw, maps, j, 8, 1.0)
+        code = cost(layers, i, hw, maps, j, outs, o)
+    return code
+
+
+@njit(nogil=True, error_model="numpy")
+def _try(
+    layers: FloatArray, i: int, hw: FloatArray, objective: int, maps: FloatArray, j: int,
+    outs: FloatArray, o: int, room: FloatArray, strategy: int, best: float,
+) -> float:  # fmt: skip
+    """The worth of the layout in the last row of `room` under a strategy, kept if below `best`."""
+    tile(layers, i, hw, room, _TRIAL, strategy % 9, _SHARES[strategy // 9])
+    if cost(layers, i, hw, room, _TRIAL, outs, len(outs) - 1) != OK:
+        return np.inf
+    worth = _worth(outs, len(outs) - 1, objective)
+    if worth < best:
+        for d in range(maps.shape[1]):
+            maps[j, d] = room[_TRIAL, d]
+        for d in range(outs.shape[1]):
+            outs[o, d] = outs[len(outs) - 1, d]
+    return worth
+
+
+@njit(nogil=True, error_model="numpy")
+def from_search(
+    layers: FloatArray, i: int, hw: FloatArray, objective: int, maps: FloatArray, j: int,
+    outs: FloatArray, o: int, room: FloatArray,
+) -> int:  # fmt: skip
+    """The best mapping found for a layer, never worse than the template's.
+
+    Every layout is tried with two strategies; the few that do best, with all of them. `room` and
+    the last row of `outs` are to work in.
+    """
+    code = from_template(layers, i, hw, maps, j, outs, o)
+    if code == NO_PES:
+        return code
+    best = _worth(outs, o, objective) if code == OK else np.inf
+    template, layouts, macs = int(hw[0]), 0, layers[i, 0]
+    for d in range(1, 8):
+        macs *= layers[i, d]
+    word_pj = layers[i, 14] * hw[15] + layers[i, 15] * hw[16] + 2 * hw[17]
+    least_pj = macs * (hw[14] + word_pj)
+    for family in range(7):
+        if family == FREE or (template != FREE and family != template):
+            continue
+        for variant in range(_VARIANTS[family]):
+            lay_out(layers, i, hw, room, layouts, family, variant)
+            fresh = True
+            for other in range(layouts):
+                d = 0
+                while d < 14 and room[other, d] == room[layouts, d]:
+                    d += 1
+                fresh = fresh and d < 14
+            if not fresh:
+                continue
+            used = 1.0
+            for d in range(1, 8):
+                used *= room[layouts, d]
+            if _bound(least_pj, macs / used, objective) > best:
+                continue
+            for d in range(14):
+                room[_TRIAL, d] = room[layouts, d]
+            room[layouts, 19] = np.inf
+            for strategy in _QUICK:
+                worth = _try(layers, i, hw, objective, maps, j, outs, o, room, strategy, best)
+                room[layouts, 19] = min(room[layouts, 19], worth)
+                best = min(best, worth)
+            layouts += 1
+    for _ in range(min(_FINALISTS, layouts)):
+        chosen = 0
+        for other in range(1, layouts):
+            if room[other, 19] < room[chosen, 19]:
+                chosen = other
+        if room[chosen, 19] > _HOPELESS * best:
+            break
+        room[chosen, 19] = np.inf
+        for d in range(14):
+            room[_TRIAL, d] = room[chosen, d]
+        for strategy in range(18):
+            if strategy != _QUICK[0] and strategy != _QUICK[1]:
+                worth = _try(layers, i, hw, objective, maps, j, outs, o, room, strategy, best)
+                best = min(best, worth)
+    return OK if best < np.inf else code
+
+
+def _compile() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The two loops over tables.
+
+    Numba keeps what it compiled as long as the file of the compiled function stays the same. That
+    the loops hold on to the kernel's text makes it notice changes there, too.
+    """
+    kernel = hashlib.sha256(Path(dataflow_kernel.__file__).read_bytes()).hexdigest()
+
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def fill_table(
+        layers: FloatArray, hws: FloatArray, objective: int, maps: FloatArray, outs: FloatArray,
+        codes: IntArray,
+    ) -> None:  # fmt: skip
+        """Write results, mappings and reasons of every layer on every accelerator.
+
+        Args:
+            layers: `LAYER_FIELDS`, `[l, 16]`.
+            hws: `ACCELERATOR_FIELDS`, `[a, 25]`.
+            objective: As for `_worth`; -1 takes the template's mappings, -2 those in `maps`.
+            maps: `MAPPING_FIELDS`, `[a * l, 20]`.
+            outs: `RESULT_FIELDS`, `[a * l + 1, 34]`; the last row is to work in.
+            codes: Reasons, `[a * l]`.
+        """
+        len(kernel)
+        room = np.empty((_ROOM, maps.shape[1]))
+        j = 0
+        for a in range(len(hws)):
+            hw = hws[a]
+            for i in range(len(layers)):
+                if objective == -2:
+                    codes[j] = legal(layers, i, hw, maps, j)
+                    if codes[j] == OK:
+                        codes[j] = cost(layers, i, hw, maps, j, outs, j)
+                elif objective == -1:
+                    codes[j] = from_template(layers, i, hw, maps, j, outs, j)
+                else:
+                    codes[j] = from_search(layers, i, hw, objective, maps, j, outs, j, room)
+                j += 1
+
+    @njit(cache=True, nogil=True, error_model="numpy")
+    def fill_totals(
+        layers: FloatArray, indptr: IntArray, indices: IntArray, counts: IntArray,
+        hws: FloatArray, objective: int, network: IntArray, totals: FloatArray, codes: IntArray,
+    ) -> None:  # fmt: skip
+        """Write the costs of one network on each accelerator, without tables.
+
+        Args:
+            layers: `LAYER_FIELDS` of the distinct layers, `[l, 16]`.
+            indptr: Bounds of each network in `indices`, `[w + 1]`.
+            indices: Rows of `layers`, `[z]`.
+            counts: Occurrences of each, `[z]`.
+            hws: `ACCELERATOR_FIELDS`, `[a, 25]`.
+            objective: As for `_worth`; -1 takes the template's mappings.
+            network: The network on each accelerator, `[a]`.
+            totals: Where the sums of `RESULT_FIELDS` go, `[a, 34]`.
+            codes: The first reason for which a layer has no result, `[a]`.
+        """
+        len(kernel)
+        room, maps, outs = (
+            np.empty((_ROOM, 20)), np.empty((1, 20)), np.empty((2, totals.shape[1]))
+        )  # fmt: skip
+        for a in range(len(hws)):
+            hw = hws[a]
+            for d in range(totals.shape[1]):
+                totals[a, d] = 0.0
+            codes[a] = OK
+            for at in range(indptr[network[a]], indptr[network[a] + 1]):
+                if objective == -1:
+                    code = from_template(layers, indices[at], hw, maps, 0, outs, 0)
+                else:
+                    code = from_search(layers, indices[at], hw, objective, maps, 0, outs, 0, room)
+                if code != OK:
+                    codes[a] = code
+                    break
+                for d in range(totals.shape[1]):
+                    totals[a, d] += counts[at] * outs[0, d]
+
+    return fill_table, fill_totals
+
+
+fill_table, fill_totals = _compile()
