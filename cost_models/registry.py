@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.search_spaces import Registry
@@ -13,6 +14,7 @@ from codesign_gym.search_spaces import Registry
 COST_MODELS: Registry[Callable[..., CostModel]] = Registry("cost model", "codesign_gym.cost_models")
 """Registered cost models: name -> class or function that makes one."""
 
+COST_MODELS.register("heterogeneous-chip")(ChipModel)
 COST_MODELS.register("mnist1d-accuracy")(AccuracyTable)
 COST_MODELS.register("systolic")(SystolicModel)
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from codesign_gym.search_spaces.checks import Designs
 from codesign_gym.search_spaces.errors import InputError
-from codesign_gym.search_spaces.hardware import systolic_accelerator
+from codesign_gym.search_spaces.groups import in_group
+from codesign_gym.search_spaces.hardware import heterogeneous_accelerator, systolic_accelerator
 from codesign_gym.search_spaces.networks import cell_network
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
 from codesign_gym.search_spaces.registry import Registry
@@ -21,6 +22,8 @@ __all__ = [
     "Registry",
     "SearchSpace",
     "cell_network",
+    "heterogeneous_accelerator",
+    "in_group",
     "list_spaces",
     "make_space",
     "systolic_accelerator",
@@ -30,6 +33,7 @@ SPACES: Registry[Callable[[], SearchSpace]] = Registry("search space", "codesign
 """Registered spaces: name -> function that makes the space."""
 
 SPACES.register("cell-network")(cell_network)
+SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)
 SPACES.register("systolic-accelerator")(systolic_accelerator)
 
 

@@ -20,6 +20,8 @@ MAY_IMPORT_HEAVY = {
     "cost_models/analytical/maestro_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_search.py": "compiled by numba; imported at the first call",
+    "cost_models/analytical/scheduling_exact.py": "compiled by numba; imported at the first call",
+    "cost_models/analytical/scheduling_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/systolic_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/learned/forest_kernel.py": "compiled by numba; imported at the first prediction",
     "cost_models/workloads/from_torch.py": "reads torch modules; imported by who has one",
