@@ -8,10 +8,15 @@ tables are those of `scheduling_kernel`.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.analytical import scheduling_kernel
 from codesign_gym.cost_models.analytical.scheduling_kernel import EPS, better, heuristic
 
 FloatArray = NDArray[np.float64]
@@ -21,7 +26,7 @@ MOST_LABELS, FEW_LABELS = 2_000_000, 5_000
 """Labels after which an instance counts as too large, and as too large to be worth the time."""
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _grown(labels: FloatArray, steps: IntArray, size: int) -> tuple[FloatArray, IntArray]:
     """Twice the room for labels, and for how they came about."""
     more, more_steps = np.empty((2 * size, labels.shape[1])), np.empty((2 * size, 3), np.int64)
@@ -29,7 +34,7 @@ def _grown(labels: FloatArray, steps: IntArray, size: int) -> tuple[FloatArray, 
     return more, more_steps
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _raise(
     label: FloatArray, digits: IntArray, sizes: IntArray, tails: FloatArray, k: int
 ) -> float:
@@ -61,7 +66,7 @@ def _raise(
     return bound
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _undominated(labels: FloatArray, start: int, stop: int, width: int, steps: IntArray) -> int:
     """Keep of the labels `start:stop` those that no other equals or beats; where they end."""
     sums = np.zeros(stop - start)
@@ -87,7 +92,7 @@ def _undominated(labels: FloatArray, start: int, stop: int, width: int, steps: I
     return end
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def exact(
     latency: FloatArray, energy: FloatArray, starts: IntArray, first: int, last: int,
     limit: float, choice: IntArray, begin: FloatArray, most: int,
@@ -125,7 +130,7 @@ def exact(
     return makespan, joules, proven
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _labelled(
     latency: FloatArray, energy: FloatArray, starts: IntArray, first: int, last: int,
     limit: float, choice: IntArray, begin: FloatArray, makespan: float, joules: float,
@@ -197,7 +202,7 @@ def _labelled(
     return makespan, joules, True
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _replay(
     latency: FloatArray, starts: IntArray, first: int, steps: IntArray, label: int,
     choice: IntArray, begin: FloatArray, sizes: IntArray, k: int,
@@ -217,20 +222,39 @@ def _replay(
         at[c] += 1
 
 
-@njit(cache=True, nogil=True)
-def fill_exact(
-    latency: FloatArray, energy: FloatArray, starts: IntArray, chains: int, limits: FloatArray,
-    choice: IntArray, begin: FloatArray, totals: FloatArray, most: int,
-) -> int:  # fmt: skip
-    """As `scheduling_kernel.fill_schedules`; the first instance of more than `most` labels, or -1.
+def _compile() -> Callable[..., int]:
+    """The loop over instances, compiled again when the heuristic's text has changed as well."""
+    kernel = hashlib.sha256(Path(scheduling_kernel.__file__).read_bytes()).hexdigest()
 
-    Such instances get the heuristic's schedule.
-    """
-    failed = -1
-    for n in range(len(totals)):
-        totals[n, 0], totals[n, 1], proven = exact(
-            latency, energy, starts, n * chains, (n + 1) * chains, limits[n], choice, begin, most
-        )
-        if not proven and failed < 0:
-            failed = n
-    return failed
+    @njit(cache=True, nogil=True)
+    def fill_exact(
+        latency: FloatArray, energy: FloatArray, starts: IntArray, chains: int, limits: FloatArray,
+        choice: IntArray, begin: FloatArray, totals: FloatArray, most: int,
+    ) -> int:  # fmt: skip
+        """As `fill_schedules`; the first instance of more than `most` labels, or -1.
+
+        Such instances get the heuristic's schedule.
+        """
+        len(kernel)
+        failed = -1
+        for n in range(len(totals)):
+            totals[n, 0], totals[n, 1], proven = exact(
+                latency,
+                energy,
+                starts,
+                n * chains,
+                (n + 1) * chains,
+                limits[n],
+                choice,
+                begin,
+                most,
+            )
+            if not proven and failed < 0:
+                failed = n
+        return failed
+
+    compiled: Callable[..., int] = fill_exact
+    return compiled
+
+
+fill_exact = _compile()
