@@ -84,6 +84,8 @@ def brute_force(arrays: Arrays, chains: int, limit: float) -> tuple[float, float
     owner = [c for c in range(chains) for _ in range(starts[c + 1] - starts[c])]
     best = (True, np.inf, np.inf)
     for choice in product(range(k), repeat=size):
+        if np.isinf(latency[range(size), choice]).any():
+            continue
         joules = sum(energy[i, s] for i, s in enumerate(choice))
         shortest = np.inf
         for order in set(permutations(owner)):

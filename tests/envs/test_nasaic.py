@@ -87,9 +87,8 @@ def test_comparison(problem: DesignProblem) -> None:
             loss = base[f"{task}_accuracy_pct"] - row[f"{task}_accuracy_pct"]
             assert row[f"{task}_accuracy_loss_pp"] == pytest.approx(loss)
     assert rows == compare(problem, budget=150, seeds=range(2))
-    # Networks chosen for accuracy alone are the most accurate, and miss the specs.
+    # Networks chosen for accuracy alone are the most accurate, and keep the specs by chance alone.
     assert base["task1_accuracy_pct"] >= rows[-1]["task1_accuracy_pct"]
-    assert base["specs_met_pct"] == 0
-    assert rows[-1]["specs_met_pct"] == 100
+    assert base["specs_met_pct"] < rows[-1]["specs_met_pct"] == 100
     with pytest.raises(InputError, match="budget"):
         compare(problem, budget=1)
