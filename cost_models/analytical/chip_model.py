@@ -212,7 +212,6 @@ class ChipModel(CostModel):
 
     def _tables(self, subs: SubAccelerators, chosen: Sequence[IntArray]) -> _Tables:
         """The layers of the networks chosen for each task, ``[n]`` each, with their costs."""
-        n = len(subs.tiles)
         bounds = [
             (ends[network], ends[network + 1])
             for (ends, _), network in zip(self._chains, chosen, strict=True)
@@ -223,7 +222,7 @@ class ChipModel(CostModel):
         for task, ((start, stop), (_, rows)) in enumerate(zip(bounds, self._chains, strict=True)):
             length = stop - start
             within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-            to = np.repeat(starts[:-1].reshape(n, -1)[:, task], length) + within
+            to = np.repeat(starts[:-1].reshape(lengths.shape)[:, task], length) + within
             layer[to] = rows[np.repeat(start, length) + within]
         number = (subs.dataflow * TILES + subs.tiles - 1) * LANES + subs.lanes - 1
         there = np.repeat(subs.tiles > 0, lengths.sum(axis=1), axis=0)
