@@ -80,7 +80,7 @@ def schedule(
         >>> latency, energy = [[1, 2], [1, 2], [2, 2], [2, 2]], [[5, 1], [5, 1], [3, 1], [3, 1]]
         >>> found = schedule(latency, energy, [0, 2, 4], chains=2, limit=6)
         >>> found.makespan.tolist(), found.energy.tolist(), found.choice.tolist()
-        ([6.0], [6.0], [1, 1, 1, 0])
+        ([6.0], [6.0], [1, 1, 0, 1])
     """
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
