@@ -1,6 +1,7 @@
 """What a design costs: analytical models, measured tables, learned proxies, one face."""
 
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
@@ -12,6 +13,7 @@ __all__ = [
     "COST_MODELS",
     "NETWORKS",
     "AccuracyTable",
+    "ChipModel",
     "CostModel",
     "Layers",
     "Metric",

@@ -11,8 +11,10 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codesign_gym.cost_models.analytical import maestro
+from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.dataflow import (
     TEMPLATES,
     SpatialAccelerators,
@@ -22,7 +24,11 @@ from codesign_gym.cost_models.analytical.dataflow import (
     layer_rows,
     network_totals,
 )
+from codesign_gym.cost_models.analytical.scheduling import schedule
+from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.workloads.networks import Workloads, network
+from codesign_gym.cost_models.workloads.spaces import all_networks
+from codesign_gym.search_spaces import Designs, cell_network
 
 Row = dict[str, Any]
 _NETWORK = "resnet50"
@@ -103,9 +109,76 @@ def smooth_rows(count: int = 256) -> Iterator[Row]:
     )
 
 
-BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
+def random_instances(
+    count: int, layers: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Two chains each, ``layers`` together, on two sub-accelerators: latency, energy, starts.
+
+    A layer's size is log-normal (sigma 1), and so is what each sub-accelerator makes of it (sigma
+    0.6 for latency, 0.4 for energy).
+    """
+    rng = np.random.default_rng(seed)
+    size = rng.lognormal(0, 1, (count * layers, 1))
+    latency = size * rng.lognormal(0, 0.6, (count * layers, 2))
+    energy = size * rng.lognormal(0, 0.4, (count * layers, 2))
+    starts = np.arange(2 * count + 1) * layers // 2
+    starts[1::2] = layers * np.arange(count) + rng.integers(1, layers, count)
+    starts[::2] = layers * np.arange(count + 1)
+    return latency, energy, starts
+
+
+def scheduling_rows(count: int = 500) -> Iterator[Row]:
+    """Gap of the scheduling heuristic to the optimum on random instances, and how long both take.
+
+    Energy is minimised within 1.2 times the shortest makespan.
+
+    Args:
+        count: Instances of each size.
+    """
+    for layers in (6, 10, 14, 18):
+        arrays = random_instances(count, layers, seed=0)
+        limit = 1.2 * schedule(*arrays, chains=2, method="exact").makespan
+        for what, most in (("makespan", np.zeros(count)), ("energy", limit)):
+            found = {}
+            for how in ("heuristic", "exact"):
+                call = partial(schedule, *arrays, chains=2, limit=most, method=how)
+                found[how] = call()
+                name = f"scheduling {layers} layers, {what}, {how}"
+                yield _row(name, 1e6 * seconds(call, 3) / count, "us")
+            ours, best = found["heuristic"], found["exact"]
+            kept = (ours.makespan <= most * (1 + 1e-9)) | (what == "makespan")
+            gap = 100 * (getattr(ours, what) / getattr(best, what) - 1)[kept]
+            name = f"scheduling {layers} layers, {what}, gap of the heuristic"
+            yield _row(f"{name}, mean", float(gap.mean()), "%")
+            yield _row(f"{name}, median", float(np.median(gap)), "%")
+            yield _row(f"{name}, p95", float(np.quantile(gap, 0.95)), "%")
+            yield _row(f"{name}, kept limits", 100 * float(kept.mean()), "%")
+
+
+def chip_rows(count: int = 512) -> Iterator[Row]:
+    """Two cell networks on a heterogeneous chip: ms per design in a batch, and one design.
+
+    Args:
+        count: Designs in a batch.
+    """
+    cells = (cell_network(), all_networks(cell_network()))
+    for limit in (None, 0.001):
+        fresh = partial(ChipModel, {"task1": cells, "task2": cells}, latency_ms=limit)
+        model = fresh()
+        designs = model.space.sample(count, 0)
+        name = "chip, two cell networks" + (", latency spec" if limit else "")
+        taken = seconds(partial(_compute, fresh, designs), 3)
+        yield _row(f"{name}, cold", 1e3 * taken / count, "ms")
+        yield _row(f"{name}, warm", 1e3 * seconds(partial(model.compute, designs)) / count, "ms")
+        one = partial(model.compute, designs[:1])
+        yield _row(f"{name}, one design", 1e3 * seconds(one, 25), "ms")
+
+
+BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
+    "chip": chip_rows,
     "dataflow": dataflow_rows,
     "dataflow-smooth": smooth_rows,
+    "scheduling": scheduling_rows,
 }
 """Benchmarks by name."""
 
@@ -119,6 +192,11 @@ def maestro_rows(count: int = 256) -> Iterator[Row]:
             partial(maestro.evaluate, layers, template=template, num_pes=pes, noc_bandwidth=64)
         )
         yield _row(f"maestro {template}", count * len(layers) / taken / 1e6, "M layers/s")
+
+
+def _compute(make: Callable[[], ChipModel], designs: Designs) -> Metrics:
+    """The metrics by a model that knows nothing yet."""
+    return make().compute(designs)
 
 
 def _row(name: str, value: float, unit: str) -> Row:

@@ -5,7 +5,12 @@ from typing import Any
 
 from codesign_gym.search_spaces.checks import Designs
 from codesign_gym.search_spaces.errors import InputError
-from codesign_gym.search_spaces.hardware import spatial_accelerator, systolic_accelerator
+from codesign_gym.search_spaces.groups import in_group
+from codesign_gym.search_spaces.hardware import (
+    heterogeneous_accelerator,
+    spatial_accelerator,
+    systolic_accelerator,
+)
 from codesign_gym.search_spaces.networks import cell_network, resnet9_1d, unet_1d
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
 from codesign_gym.search_spaces.registry import Registry
@@ -22,6 +27,8 @@ __all__ = [
     "Registry",
     "SearchSpace",
     "cell_network",
+    "heterogeneous_accelerator",
+    "in_group",
     "list_spaces",
     "make_space",
     "resnet9_1d",
@@ -36,6 +43,7 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry("search space", "codesig
 SPACES.register("cell-network")(cell_network)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
+SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)
 SPACES.register("systolic-accelerator")(systolic_accelerator)
 SPACES.register("unet-1d")(unet_1d)
 

@@ -1,6 +1,7 @@
 """Hardware spaces."""
 
+from codesign_gym.search_spaces.hardware.heterogeneous import heterogeneous_accelerator
 from codesign_gym.search_spaces.hardware.spatial import spatial_accelerator
 from codesign_gym.search_spaces.hardware.systolic import systolic_accelerator
 
-__all__ = ["spatial_accelerator", "systolic_accelerator"]
+__all__ = ["heterogeneous_accelerator", "spatial_accelerator", "systolic_accelerator"]

@@ -6,8 +6,9 @@ from codesign_gym.experiments import bench_cost_models
 
 
 def test_benchmark_reports() -> None:
-    rows = [*bench_cost_models.dataflow_rows(count=2), *bench_cost_models.smooth_rows(count=2)]
-    assert len(rows) == len({row["benchmark"] for row in rows}) > 10
-    for row in rows:
-        assert row["median"] > 0
-        assert row["unit"]
+    for bench in bench_cost_models.BENCHES.values():
+        rows = list(bench(2))
+        assert len(rows) == len({row["benchmark"] for row in rows}) >= 1
+        for row in rows:
+            assert row["median"] > 0 or row["unit"] == "%"
+            assert row["unit"]

@@ -9,12 +9,14 @@ import pytest
 
 from codesign_gym.cost_models import (
     NETWORKS,
+    ChipModel,
     CostModel,
     SpatialModel,
     SystolicModel,
     list_cost_models,
 )
 from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
+from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
 from codesign_gym.experiments.testing import (
     CostModelConformance,
@@ -23,7 +25,14 @@ from codesign_gym.experiments.testing import (
     SyntheticModel,
     synthetic_problems,
 )
-from codesign_gym.search_spaces import SearchSpace, list_spaces, make_space
+from codesign_gym.search_spaces import SearchSpace, cell_network, list_spaces, make_space
+
+
+def chip_of_cells() -> ChipModel:
+    """A chip for two cell networks that the design chooses."""
+    cells = (cell_network(), all_networks(cell_network()))
+    return ChipModel({"task1": cells, "task2": cells}, latency_ms=0.001)
+
 
 MODELS: dict[str, Callable[[], CostModel]] = {
     "spatial": SpatialModel,
@@ -37,6 +46,10 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     ),
     "unet without a word": partial(
         AccuracyTable, "unet-1d", "mnist1d-stroke", word=False, group="task2"
+    ),
+    "heterogeneous-chip": chip_of_cells,
+    "heterogeneous-chip, fixed": partial(
+        ChipModel, ("resnet18", "mobilenetv1"), method="heuristic"
     ),
     "systolic": partial(SystolicModel, "cell-network"),
     **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},

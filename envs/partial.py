@@ -1,0 +1,97 @@
+"""A problem with some groups held: what is left to choose when the rest is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.metrics import Metrics
+from codesign_gym.envs.problem import DesignProblem
+from codesign_gym.search_spaces import Designs, SearchSpace
+from codesign_gym.search_spaces.errors import unknown_name
+
+
+class HeldModel(CostModel):
+    """A cost model of which some parameters have fixed choices.
+
+    Args:
+        model: The model.
+        whole: The space of the problem.
+        free: What may still be chosen; a model of none of that is constant.
+        design: Choices of the whole space ``[1, p]``, of which the held ones count.
+    """
+
+    def __init__(
+        self, model: CostModel, whole: SearchSpace, free: SearchSpace, design: Designs
+    ) -> None:
+        self._model = model
+        chosen = set(free.parameters)
+        self._row = design[:, whole.columns_of(model.space)]
+        self._columns = np.array(
+            [j for j, p in enumerate(model.space.parameters) if p in chosen], dtype=np.intp
+        )
+        own = tuple(model.space.parameters[j] for j in self._columns)
+        self._constant = not own
+        self.space = SearchSpace(f"{model.name}, free part", own) if own else free
+        self.name, self.metrics, self.source = model.name, model.metrics, model.source
+        self.fidelity, self.expensive = model.fidelity, model.expensive
+
+    def compute(self, designs: Designs) -> Metrics:
+        """The metrics of the free choices ``[n, p]``."""
+        return self._model.compute(self._whole(designs))
+
+    def explain(self, designs: Designs) -> list[dict[str, str | float]]:
+        """As for the model itself."""
+        return self._model.explain(self._whole(designs))
+
+    def _whole(self, designs: Designs) -> Designs:
+        rows = np.repeat(self._row, len(designs), axis=0)
+        if not self._constant:
+            rows[:, self._columns] = designs
+        return self._model.space.canonical(rows)
+
+
+def partial_problem(
+    problem: DesignProblem, free: Iterable[str], design: ArrayLike
+) -> DesignProblem:
+    """The problem of choosing the groups in ``free``, the others held as in ``design``.
+
+    Cost models, specs, objectives and reward stay the same. No parameter may depend on one of
+    another group.
+
+    Args:
+        problem: The problem.
+        free: Groups that may be chosen.
+        design: A design ``[1, p]`` of the whole problem; its choices in free groups do not count.
+
+    Raises:
+        InputError: There is no such group, or a free parameter depends on a held one.
+    """
+    groups = tuple(free)
+    for group in groups:
+        if group not in problem.space.groups:
+            raise unknown_name(f"group of {problem.space.name!r}", group, problem.space.groups)
+    held = problem.space.canonical(problem.space.check(design))
+    part = problem.space.select(*groups)
+    models = tuple(HeldModel(model, problem.space, part, held) for model in problem.models)
+    return replace(problem, name=f"{problem.name}/{part.name}", space=part, models=models)
+
+
+def completed(
+    problem: DesignProblem, free: Iterable[str], design: Designs, part: Designs
+) -> Designs:
+    """Designs of the whole problem ``[n, p]``: free groups from ``part``, the rest from ``design``.
+
+    Args:
+        problem: The whole problem.
+        free: The groups that were chosen.
+        design: The design held, ``[1, p]``.
+        part: Designs of the partial problem, ``[n, q]``.
+    """
+    rows = np.repeat(design, len(part), axis=0)
+    rows[:, problem.space.columns_of(problem.space.select(*free))] = part
+    return problem.space.canonical(rows)
