@@ -32,11 +32,11 @@ class Embedded(NamedTuple):
 
 EMBEDDED = {
     ("cell-network", "mnist1d"): Embedded("mnist1d-accuracy", "mnist1d_cell.npz"),
-    ("resnet9-1d", "mnist1d"): Embedded("resnet9-mnist1d-accuracy", "mnist1d_resnet9.npz"),
+    ("resnet9-1d", "mnist1d"): Embedded("resnet9-mnist1d", "mnist1d_resnet9.npz"),
     ("resnet9-1d", "mnist1d-shuffled"): Embedded(
-        "resnet9-mnist1d-shuffled-accuracy", "mnist1d-shuffled_resnet9.npz"
+        "resnet9-mnist1d-shuffled", "mnist1d-shuffled_resnet9.npz"
     ),
-    ("unet-1d", "mnist1d-stroke"): Embedded("unet-mnist1d-stroke-iou", "mnist1d-stroke_unet.npz"),
+    ("unet-1d", "mnist1d-stroke"): Embedded("unet-mnist1d-stroke", "mnist1d-stroke_unet.npz"),
 }
 """The tables that the package carries, by space and task."""
 
