@@ -23,7 +23,6 @@ MAY_IMPORT_HEAVY = {
     "cost_models/analytical/maestro_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_search.py": "compiled by numba; imported at the first call",
-    "cost_models/accuracy/mnist1d_training.py": "trains with torch; imported inside a function",
     "cost_models/analytical/scheduling_exact.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/scheduling_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/systolic_kernel.py": "compiled by numba; imported at the first call",
