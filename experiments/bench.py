@@ -22,7 +22,7 @@ import numpy as np
 from codesign_gym.cost_models import NETWORKS, SystolicModel
 from codesign_gym.cost_models.workloads import network
 from codesign_gym.envs import make_problem
-from codesign_gym.experiments.bench_cost_models import dataflow_rows, maestro_rows, smooth_rows
+from codesign_gym.experiments.bench_cost_models import BENCHES as COST_MODEL_BENCHES
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
@@ -127,7 +127,7 @@ def import_rows() -> Iterator[Row]:
 
 BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "evaluation": evaluation_rows,
-    "cost-models": lambda: chain(dataflow_rows(), smooth_rows(), maestro_rows()),
+    "cost-models": lambda: chain.from_iterable(rows() for rows in COST_MODEL_BENCHES.values()),
     "vector": vector_rows,
     "agents": agent_rows,
     "store": store_rows,

@@ -174,15 +174,6 @@ def chip_rows(count: int = 512) -> Iterator[Row]:
         yield _row(f"{name}, one design", 1e3 * seconds(one, 25), "ms")
 
 
-BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
-    "chip": chip_rows,
-    "dataflow": dataflow_rows,
-    "dataflow-smooth": smooth_rows,
-    "scheduling": scheduling_rows,
-}
-"""Benchmarks by name."""
-
-
 def maestro_rows(count: int = 256) -> Iterator[Row]:
     """MAESTRO's figures for ResNet-50; the tool itself, -O3, gives 1.5e3 layers a second."""
     layers = network(_NETWORK)
@@ -201,3 +192,13 @@ def _compute(make: Callable[[], ChipModel], designs: Designs) -> Metrics:
 
 def _row(name: str, value: float, unit: str) -> Row:
     return {"benchmark": name, "median": value, "unit": unit}
+
+
+BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
+    "chip": chip_rows,
+    "dataflow": dataflow_rows,
+    "dataflow-smooth": smooth_rows,
+    "maestro": maestro_rows,
+    "scheduling": scheduling_rows,
+}
+"""Benchmarks by name."""
