@@ -100,15 +100,16 @@ def test_latency_limit_trades_time_for_energy() -> None:
         assert np.all(looser["energy_uj"] <= tighter["energy_uj"] * (1 + 1e-9))
 
 
-def test_a_layer_that_fits_nowhere_makes_the_design_invalid() -> None:
-    # A kernel of 2,000 taps is longer than the registers and cannot be split by an eyeriss.
-    huge = conv1d("huge", k=1, c=1, s=2000, w=2000)
-    model = ChipModel([huge])
-    metrics = model.evaluate(model.space.encode([CHIP | {"sub1_dataflow": "eyeriss"}]))
-    if not metrics.valid[0]:
-        assert "fits on no sub-accelerator" in metrics.reason(0)
-        assert model.explain(model.space.encode([CHIP | {"sub1_dataflow": "eyeriss"}])) == []
-    assert model.evaluate(model.space.encode([CHIP])).valid[0] or not metrics.valid[0]
+@pytest.mark.parametrize("dataflow", ["nvdla", "shidiannao", "eyeriss"])
+def test_a_layer_that_fits_nowhere_makes_the_design_invalid(dataflow: str) -> None:
+    chip = CHIP | {"sub1_dataflow": dataflow, "sub2_dataflow": dataflow}
+    for taps, fits in ((20_000, True), (70_000, False)):  # a window of bytes in buffers of 64 KiB
+        model = ChipModel([conv1d("huge", k=1, c=1, s=taps, w=taps)])
+        design = model.space.encode([chip])
+        metrics = model.evaluate(design)
+        assert metrics.valid.tolist() == [fits]
+        assert bool(model.explain(design)) == fits
+        assert ("fits on no sub-accelerator" in metrics.reason(0)) != fits
 
 
 def test_faulty_input() -> None:
