@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from codesign_gym.experiments import cli_tools, console
+from codesign_gym.experiments import cli_reproduce, cli_tools, console
 from codesign_gym.experiments.cli_app import Fresh, Json, Model, Objectives, Out, Proxy, Specs, app
 from codesign_gym.experiments.config import make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
@@ -23,7 +23,7 @@ from codesign_gym.search import agent_class
 from codesign_gym.search.pareto import ranking
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 
-__all__ = ["app", "cli_tools", "main"]  # importing cli_tools adds its commands
+__all__ = ["app", "cli_reproduce", "cli_tools", "main"]  # importing adds their commands
 
 EXPLAINED = {
     "layer": "layer",
@@ -60,7 +60,9 @@ def main() -> None:
 @app.command("list")
 @console.plain_errors
 def list_(
-    kind: Annotated[str, typer.Argument(help="problems, agents, spaces or cost-models.")],
+    kind: Annotated[
+        str, typer.Argument(help="problems, agents, spaces, cost-models or reproductions.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Show what is registered."""
@@ -111,7 +113,8 @@ def run_(
     settings = make_config(values)
     directory = (
         out
-        or Path("results") / f"{_slug(settings.problem)}-{_slug(settings.agent)}-s{settings.seed}"
+        or Path("results")
+        / f"{console.slug(settings.problem)}-{console.slug(settings.agent)}-s{settings.seed}"
     )
     started = time.perf_counter()
     record = _run_with_progress(settings, directory, quiet=as_json, fresh=fresh)
@@ -143,7 +146,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Run several agents with several seeds at the same budget; continue if interrupted."""
-    directory = out or Path("results") / f"{_slug(problem)}-compare"
+    directory = out or Path("results") / f"{console.slug(problem)}-compare"
     names = list(dict.fromkeys(name.strip() for name in agents.split(",")))
     for name in names:
         agent_class(name)  # a mistake in the last one is told before the first one runs
@@ -325,10 +328,6 @@ def _options(texts: list[str]) -> dict[str, str]:
             raise InputError(f"--set takes name=value, got {text!r}")
         options[name.strip().replace("-", "_")] = value.strip()
     return options
-
-
-def _slug(name: str) -> str:
-    return name.replace(":", "-").replace(".", "-")
 
 
 def _json(text: str, where: str) -> Any:

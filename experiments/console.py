@@ -101,6 +101,11 @@ def search_progress(
             bar.stop()
 
 
+def slug(name: str) -> str:
+    """A name as part of a file's name."""
+    return name.replace(":", "-").replace(".", "-")
+
+
 def number(value: object) -> str:
     """A value for people: numbers to four digits."""
     if isinstance(value, float):
@@ -167,16 +172,17 @@ def _lines(value: object) -> str:
 
 def print_json(data: object) -> None:
     """``data`` as JSON on stdout; what is infinite or not a number becomes null."""
-    sys.stdout.write(json.dumps(_finite(data), indent=2) + "\n")
+    sys.stdout.write(json.dumps(finite(data), indent=2) + "\n")
 
 
-def _finite(data: object) -> object:
+def finite(data: object) -> object:
+    """Plain data in which None stands for what is infinite or not a number."""
     if isinstance(data, float):
         return data if math.isfinite(data) else None
     if isinstance(data, Mapping):
-        return {str(key): _finite(value) for key, value in data.items()}
+        return {str(key): finite(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [_finite(item) for item in data]
+        return [finite(item) for item in data]
     if isinstance(data, np.generic):
-        return _finite(data.item())
+        return finite(data.item())
     return data

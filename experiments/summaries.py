@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
 from codesign_gym.envs import Evaluation, list_problems, make_problem
 from codesign_gym.experiments.record import RunRecord
+from codesign_gym.experiments.reproduce.registry import REPRODUCTIONS
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm
 from codesign_gym.search import agent_class, list_agents
 from codesign_gym.search_spaces import InputError, SearchSpace, list_spaces, make_space
@@ -130,16 +131,23 @@ def _cost_model(name: str) -> Row:
     }
 
 
+def _reproduction(name: str) -> Row:
+    study = REPRODUCTIONS.get(name)
+    size = f"{study.seeds} seeds x {study.budget:,} evaluations"
+    return {"name": name, "size": size, "about": study.about, "source": study.source}
+
+
 _KINDS: dict[str, tuple[Callable[[], list[str]], Callable[[str], Row]]] = {
     "agents": (list_agents, _agent),
     "cost-models": (list_cost_models, _cost_model),
     "problems": (list_problems, _problem),
+    "reproductions": (REPRODUCTIONS.names, _reproduction),
     "spaces": (list_spaces, _space),
 }
 
 
 def catalogue(kind: str) -> list[Row]:
-    """Everything registered of a kind: agents, cost-models, problems, spaces."""
+    """Everything registered of a kind: agents, cost-models, problems, reproductions, spaces."""
     if kind not in _KINDS:
         raise unknown_name("kind", kind, _KINDS)
     names, describe = _KINDS[kind]

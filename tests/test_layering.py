@@ -32,7 +32,7 @@ MAY_IMPORT_HEAVY = {
     "experiments/report/curves.py": "draws with plotly; imported when a report is written",
     "experiments/report/figures.py": "draws with plotly; imported when a report is written",
     "experiments/report/front.py": "draws with plotly; imported when a report is written",
-    "experiments/report/page.py": "draws with plotly; imported when a report is written",
+    "experiments/report/layout.py": "draws with plotly; imported when a report is written",
     "experiments/report/parameters.py": "draws with plotly; imported when a report is written",
     "search/sb3.py": "defines stable-baselines3 callbacks; imported by the agents that train",
 }

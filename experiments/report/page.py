@@ -1,21 +1,15 @@
-"""The page: sections in order, figures as data, one copy of plotly.js, no network."""
+"""The report's sections, in order."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
-
-import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.report import curves, summary, tables
 from codesign_gym.experiments.report.front import front_figures
+from codesign_gym.experiments.report.layout import Section, copied, page, place
 from codesign_gym.experiments.report.parameters import (
     BEST,
     importance,
@@ -23,7 +17,8 @@ from codesign_gym.experiments.report.parameters import (
     parallel_coordinates,
 )
 from codesign_gym.experiments.report.study import Study
-from codesign_gym.experiments.report.text import metric_name, plural, scrolling, tag
+from codesign_gym.experiments.report.text import metric_name, plural, tag
+from codesign_gym.search_spaces.files import write_whole
 
 
 def write_report(records: Sequence[RunRecord], path: Path, title: str = "") -> None:
@@ -39,39 +34,22 @@ def write_report(records: Sequence[RunRecord], path: Path, title: str = "") -> N
     Raises:
         InputError: There are no runs, none has evaluated anything, or their problems differ.
     """
-    text = render(Study.of(records), title)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_whole(path, render(Study.of(records), title))
 
 
 def render(study: Study, title: str = "") -> str:
     """The page as HTML."""
-    here = files("codesign_gym.experiments.report")
-    sections = _sections(study)
-    links = "".join(tag("a", escape(s[1]), href=f"#{s[0]}") for s in sections)
-    return Template((here / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title or study.problem),
-        problem=escape(study.problem),
-        sentence=summary.sentence(study),
-        links=links,
-        warnings=summary.warnings(study),
-        cards=summary.cards(study),
-        sections="\n".join(_section(*section) for section in sections),
-        css=(here / "page.css").read_text(encoding="utf-8"),
-        plotly=get_plotlyjs().replace("</script", "<\\/script"),
+    return page(
+        title or study.problem,
+        study.problem,
+        summary.sentence(study),
+        _sections(study),
+        summary.warnings(study),
+        summary.cards(study),
     )
 
 
-def _sections(study: Study) -> list[tuple[str, str, str, str]]:
-    """Anchor, heading, lead and content (both HTML) of each section."""
+def _sections(study: Study) -> list[Section]:
     several = len(study.objectives) > 1
     volumes = curves.hypervolume_steps(study) if several else []
     banded = max(len(study.runs_of(agent)) for agent in range(len(study.agents)))
@@ -86,13 +64,13 @@ def _sections(study: Study) -> list[tuple[str, str, str, str]]:
         ("front", "Pareto front" if several else "Objective", *_fronts(study)),
     ]
     if several:
-        drawn = _figure(curves.draw(study, volumes, "hypervolume"), "Hypervolume by evaluations")
+        drawn = place(curves.draw(study, volumes, "hypervolume"), "Hypervolume by evaluations")
         empty = tag("p", "No feasible design, so the front is empty.", class_="empty")
         drawn = drawn if found else empty
         out.append(("hypervolume", "Hypervolume", _volume_lead(study) + band, drawn))
     shown = min(len(study.ranked), BEST)
     wide = 80 * (len(study.space) + len(study.objectives) + 1) + 60
-    parallel = _figure(parallel_coordinates(study), "Choices of the best designs", wide)
+    parallel = place(parallel_coordinates(study), "Choices of the best designs", wide)
     which = "The" if shown < BEST else "The best"
     out += [
         (
@@ -128,7 +106,7 @@ def _convergence(study: Study, band: str, volumes: list[curves.Steps]) -> tuple[
             "specs are missed, each relative to its bound."
         )
         title, steps = "least total violation", curves.violation_steps(study)
-    drawn = _figure(curves.draw(study, steps, title), f"{title} by evaluations")
+    drawn = place(curves.draw(study, steps, title), f"{title} by evaluations")
     if not any(len(curve.x) for curve in steps):
         drawn = tag("p", "No design is valid, so there is nothing to draw.", class_="empty")
     table = tables.agents(study, volumes) if len(study.runs) > 1 else ""
@@ -147,9 +125,9 @@ def _fronts(study: Study) -> tuple[str, str]:
     names = [metric_name(m) for m, log in zip(study.objectives, study.log, strict=True) if log]
     if names:
         text += escape(f"Logarithmic: {' and '.join(names)}. ")
-    drawn = "".join(_figure(f, f"Designs: {what}") for what, f in figures)
-    place = tag("div", drawn, class_="pairs" if len(figures) > 1 else "")
-    return text + summary.failures(study), place
+    drawn = "".join(place(f, f"Designs: {what}") for what, f in figures)
+    pair = tag("div", drawn, class_="pairs" if len(figures) > 1 else "")
+    return text + summary.failures(study), pair
 
 
 def _volume_lead(study: Study) -> str:
@@ -171,31 +149,15 @@ def _importance(study: Study) -> tuple[str, str]:
     )
     if len(rows) < 3:
         return lead, tag("p", "Too few measured designs to say anything.", class_="empty")
-    return lead, _figure(importance(study), "Share of the variance explained by each parameter")
+    return lead, place(importance(study), "Share of the variance explained by each parameter")
 
 
 def _provenance(study: Study) -> tuple[str, str]:
     many = len(study.runs) + len(study.empty) > 1
-    button = tag("button", "Copy", type="button", class_="copy")
-    command = tag("div", button + tag("pre", tag("code", tables.commands(study))), class_="command")
+    command = copied(tables.commands(study))
     inner = tag("summary", "Configuration, seeds, versions and dates") + tables.provenance(study)
     return (
         f"{'These commands repeat the runs' if many else 'This command repeats the run'}, "
         "evaluation for evaluation.",
         command + tag("details", inner),
     )
-
-
-def _section(anchor: str, heading: str, lead: str, content: str) -> str:
-    head = tag("h2", escape(heading), id=f"{anchor}-title") + tag("p", lead, class_="lead")
-    return tag("section", f"\n{head}\n{content}\n", id=anchor, aria_labelledby=f"{anchor}-title")
-
-
-def _figure(figure: go.Figure, label: str, width: int = 0) -> str:
-    """A figure's place and its data; the page's script draws it."""
-    height = int(figure.layout.height)
-    style = f"height:{height}px" + (f";min-width:{width}px" if width else "")
-    place = tag("div", "", class_="plot", role="img", aria_label=label, style=style)
-    data = figure.to_json().replace("<", "\\u003c")
-    script = f'<script type="application/json" class="figure">{data}</script>'
-    return tag("figure", (scrolling(place, label) if width else place) + script)

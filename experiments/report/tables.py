@@ -158,7 +158,7 @@ def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def commands(study: Study) -> str:
     """The commands that repeat the runs, one a line."""
-    return escape("\n".join(run.command for run in (*study.runs, *study.empty)))
+    return "\n".join(run.command for run in (*study.runs, *study.empty))
 
 
 def provenance(study: Study) -> str:
