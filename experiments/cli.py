@@ -13,12 +13,23 @@ import numpy as np
 import typer
 
 from codesign_gym.experiments import cli_reproduce, cli_tools, console
-from codesign_gym.experiments.cli_app import Fresh, Json, Model, Objectives, Out, Proxy, Specs, app
+from codesign_gym.experiments.cli_app import (
+    Fresh,
+    Json,
+    Model,
+    Objectives,
+    Out,
+    Proxy,
+    Specs,
+    app,
+    given_specs,
+)
 from codesign_gym.experiments.config import make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
 from codesign_gym.experiments.store import Store
 from codesign_gym.experiments.summaries import catalogue, compare_rows, design_rows, run_summary
+from codesign_gym.experiments.truth import known_truth
 from codesign_gym.search import agent_class
 from codesign_gym.search.pareto import ranking
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
@@ -98,7 +109,7 @@ def run_(
         "agent": plugin or agent,
         "budget": budget,
         "seed": seed,
-        "specs": _specs(specs),
+        "specs": given_specs(specs),
         "objectives": tuple(objectives) if objectives else None,
         "model": model or None,
         "proxy": proxy or None,
@@ -157,7 +168,7 @@ def compare(
                 "agent": agent,
                 "budget": budget,
                 "seed": seed,
-                "specs": _specs(specs),
+                "specs": given_specs(specs),
                 "objectives": tuple(objectives) if objectives else None,
                 "model": model,
             }
@@ -166,16 +177,17 @@ def compare(
         for seed in range(seeds)
     ]
     records = [_run_with_progress(each, directory, as_json, fresh) for each in configs]
-    rows = compare_rows(records)
+    rows = compare_rows(records, truth=known_truth(problem_of(configs[0])))
     report_path = str(_report(records, directory / "report.html"))
     if as_json:
         console.print_json({"problem": problem, "agents": rows, "report": report_path})
     else:
-        shown = [
-            {key: value for key, value in row.items() if key not in ("seeds", "budget")}
-            for row in rows
-        ]
-        console.print_table(shown, f"{problem}: best reward, {budget} evaluations, {seeds} seeds")
+        hidden = {"seeds", "budget"} | ({"Pareto"} if "front %" in rows[0] else set())
+        shown = [{key: value for key, value in row.items() if key not in hidden} for row in rows]
+        console.print_table(
+            shown,
+            f"{problem}: best reward and its 95 % interval, {budget} evaluations, {seeds} seeds",
+        )
         console.out.print(f"report: {report_path}", soft_wrap=True)
 
 
@@ -209,7 +221,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate designs given by hand."""
-    config = RunConfig(problem, agent="", specs=_specs(specs), model=model)
+    config = RunConfig(problem, agent="", specs=given_specs(specs), model=model)
     found = problem_of(config, proxy=proxy)
     given = [_json(text, "--design") for text in design or []]
     if designs is not None:
@@ -311,13 +323,6 @@ def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
         f"report: {summary['report']}",
         soft_wrap=True,
     )
-
-
-def _specs(texts: list[str] | None) -> tuple[str, ...] | None:
-    """Specs in place of the problem's own: None keeps those, "none" alone drops them."""
-    if not texts:
-        return None
-    return () if texts == ["none"] else tuple(texts)
 
 
 def _options(texts: list[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,8 @@ from typing import Annotated
 import typer
 
 from codesign_gym.experiments import console
-from codesign_gym.experiments.cli_app import Json, app
+from codesign_gym.experiments.cli_app import Json, Model, Objectives, Out, Specs, app, given_specs
+from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import STORE_NAME
 from codesign_gym.search_spaces.errors import unknown_name
 
@@ -67,6 +69,60 @@ def train_table_(
     command = f"codesign train-table --space {space} --task {task} --seeds {seeds} --out {out.name}"
     compile_table(journal, out, command, space=space, task=task)
     console.out.print(f"table: {out}", soft_wrap=True)
+
+
+@app.command("tabulate")
+@console.plain_errors
+def tabulate_(
+    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
+    specs: Specs = None,
+    objectives: Objectives = None,
+    model: Model = "",
+    jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is there.")] = False,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate every design of a problem; continue if interrupted."""
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from codesign_gym.experiments.tabulate import tabulate
+
+    config = RunConfig(
+        problem,
+        agent="",
+        specs=given_specs(specs),
+        objectives=tuple(objectives) if objectives else None,
+        model=model,
+    )
+    directory = out or Path("results") / f"{console.slug(problem)}-all"
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console.err, disable=as_json) as bar:
+        shown = bar.add_task(problem, total=None)
+        truth = tabulate(
+            config,
+            directory,
+            jobs,
+            lambda done, total: bar.update(shown, completed=done, total=total),
+            fresh,
+            f"codesign tabulate {problem}",
+        )
+    if as_json:
+        console.print_json(asdict(truth) | {"truth": str(directory / "truth.json")})
+        return
+    rows = [
+        {"optimum of": name, "value": best["value"], "design": ", ".join(_pairs(best["design"]))}
+        for name, best in truth.optima.items()
+    ]
+    console.print_table(rows, f"{truth.designs:,} designs, {truth.feasible:,} of them feasible")
+    console.out.print(
+        f"{len(truth.front):,} designs on the Pareto front\ntruth: {directory / 'truth.json'}",
+        soft_wrap=True,
+    )
+
+
+def _pairs(design: Mapping[str, object]) -> list[str]:
+    return [f"{name}={value}" for name, value in design.items()]
 
 
 @app.command()

@@ -97,7 +97,7 @@ def run(
     config = _normal(config, problem, agent)
     key, path = run_id(config), directory / STORE_NAME
     names = [model.name for model in problem.models]
-    inputs = {"code": _code_digests(config, problem, agent), "files": _file_digests(config)}
+    inputs = {"code": code_digests(config, problem, agent), "files": file_digests(config)}
     if not fresh and path.exists() and path.stat().st_size:
         with Store(path) as store:  # a finished run can be shown where nothing can be written
             before = store.read(key) if key in store.run_ids() else None
@@ -147,8 +147,10 @@ def _check_unchanged(
             )
 
 
-def _code_digests(config: RunConfig, problem: DesignProblem, agent: Agent) -> dict[str, str]:
-    """What decides a run -> SHA-256 of its source.
+def code_digests(
+    config: RunConfig, problem: DesignProblem, agent: Agent | None = None
+) -> dict[str, str]:
+    """What decides a run, or what a problem's designs cost -> SHA-256 of its source.
 
     The package counts as a whole, without this folder and its tests; of others' code, the modules
     of the agent, the cost models and the reward count, and those that the configuration names.
@@ -179,7 +181,7 @@ def _package_digest() -> str:
     return digest.hexdigest()
 
 
-def _file_digests(config: RunConfig) -> dict[str, str]:
+def file_digests(config: RunConfig) -> dict[str, str]:
     """Path -> SHA-256 of every file that the configuration names."""
     named = (config.model, config.proxy)
     return {path: _digest(path) for path in named if path and Path(path).is_file()}

@@ -13,6 +13,7 @@ from codesign_gym.envs import Evaluation, list_problems, make_problem
 from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.reproduce.registry import REPRODUCTIONS
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm
+from codesign_gym.experiments.truth import Truth
 from codesign_gym.search import agent_class, list_agents
 from codesign_gym.search_spaces import InputError, SearchSpace, list_spaces, make_space
 from codesign_gym.search_spaces.errors import unknown_name
@@ -59,8 +60,14 @@ def run_summary(record: RunRecord) -> Row:
     }
 
 
-def compare_rows(records: Sequence[RunRecord], seed: int = 0) -> list[Row]:
-    """One row per agent (and options), the best first: interquartile mean of the best rewards."""
+def compare_rows(
+    records: Sequence[RunRecord], seed: int = 0, truth: Truth | None = None
+) -> list[Row]:
+    """One row per agent (and options), the best first: interquartile mean of the best rewards.
+
+    Where the problem's ``truth`` is known, also the mean regret (0 at the optimum, 1 at the median
+    feasible design) and the share of the true front's hypervolume.
+    """
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
         groups.setdefault(label(record), []).append(record)
@@ -74,13 +81,19 @@ def compare_rows(records: Sequence[RunRecord], seed: int = 0) -> list[Row]:
                 "seeds": len(members),
                 "budget": members[0].config.budget,
                 "IQM": float(iqm(final)),
-                "95 % low": float(low[0]),
-                "95 % high": float(high[0]),
+                "low": float(low[0]),
+                "high": float(high[0]),
                 "feasible %": 100 * float(np.mean([r.evaluation.feasible.mean() for r in members])),
                 "Pareto": float(np.mean([len(r.pareto) for r in members])),
             }
+            | (_against(truth, members, final) if truth else {})
         )
     return sorted(rows, key=lambda row: -row["IQM"])
+
+
+def _against(truth: Truth, members: Sequence[RunRecord], final: NDArray[np.float64]) -> Row:
+    shares = [truth.hypervolume_share(r.evaluation.objectives[r.pareto]) for r in members]
+    return {"regret": float(iqm(truth.regret(final))), "front %": 100 * float(np.mean(shares))}
 
 
 def label(record: RunRecord) -> str:

@@ -234,7 +234,7 @@ def test_compare_ranks_agents() -> None:
     for row in rows:
         assert row["seeds"] == 3
         assert row["budget"] == 200
-        assert row["95 % low"] <= row["IQM"] <= row["95 % high"]
+        assert row["low"] <= row["IQM"] <= row["high"]
     with Store(Path("out", STORE_NAME)) as store:
         records = store.records()
     assert [(r.config.agent, r.config.seed) for r in records] == [
