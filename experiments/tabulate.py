@@ -5,11 +5,8 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.metrics import Metrics
+from codesign_gym.cost_models.workers import each
 from codesign_gym.envs import DesignProblem
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import code_digests, environment, file_digests, problem_of
@@ -92,11 +90,9 @@ def tabulate(
     done = sum(len(block) for block, there in zip(blocks, ready, strict=True) if there)
     progress(done, len(positions))
     todo = [i for i, there in enumerate(ready) if not there]
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 else nullcontext()
-    with pool as executor:
-        for i in _done(executor, config, todo, blocks, paths):
-            done += len(blocks[i])
-            progress(done, len(positions))
+    for i, _ in each(_evaluate_block, [(config, blocks[i], paths[i]) for i in todo], jobs):
+        done += len(blocks[todo[i]])
+        progress(done, len(positions))
     metrics, cpu_s = _collect(problem, paths)
     evaluation = problem.assess(problem.space.unravel(positions), metrics)
     provenance = {"command": command, "cpu_s": round(cpu_s, 1), **environment()}
@@ -122,33 +118,6 @@ def _claim(directory: Path, about: dict[str, Any], fresh: bool) -> None:
         for block in directory.glob("block-*.npz"):
             block.unlink()
     write_whole(path, text)
-
-
-def _done(
-    executor: Executor | None,
-    config: RunConfig,
-    todo: list[int],
-    blocks: list[NDArray[np.int64]],
-    paths: list[Path],
-) -> Iterator[int]:
-    """Evaluate blocks, here or in processes; their numbers as they are done."""
-    if executor is None:
-        for i in todo:
-            _evaluate_block(config, blocks[i], paths[i])
-            yield i
-        return
-    from concurrent.futures import as_completed
-
-    futures: dict[Future[None], int] = {
-        executor.submit(_evaluate_block, config, blocks[i], paths[i]): i for i in todo
-    }
-    try:
-        for future in as_completed(futures):
-            future.result()
-            yield futures[future]
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        raise
 
 
 def _evaluate_block(config: RunConfig, positions: NDArray[np.int64], path: Path) -> None:

@@ -6,10 +6,8 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, get_task
+from codesign_gym.cost_models.workers import each
 from codesign_gym.search_spaces import InputError, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 
@@ -80,20 +79,13 @@ def train_table(
     done = {row["network"] for row in open_journal(journal, header)}
     todo = [network for network in wanted if network not in done]
     progress(len(wanted) - len(todo), len(wanted))
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread)
-    with pool, journal.open("a") as file:
-        rows = [
-            pool.submit(_train_row, space, task, n, designs[n], list(seeds), recipe) for n in todo
-        ]
-        try:
-            for count, row in enumerate(as_completed(rows), start=len(wanted) - len(todo) + 1):
-                file.write(json.dumps(row.result()) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-                progress(count, len(wanted))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    tasks = [(space, task, n, designs[n], list(seeds), recipe) for n in todo]
+    with journal.open("a") as file:
+        for count, (_, row) in enumerate(each(_train_row, tasks, jobs), start=1):
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+            progress(len(wanted) - len(todo) + count, len(wanted))
 
 
 def open_journal(journal: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
@@ -164,12 +156,6 @@ def compile_table(
     temporary.replace(table)
 
 
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def _train_row(
     space: str,
     task: str,
@@ -178,9 +164,16 @@ def _train_row(
     seeds: list[int],
     recipe: Recipe,
 ) -> dict[str, Any]:
+    import torch
+
     from codesign_gym.cost_models.accuracy.training import builder, train
 
-    trained = train(builder(space, design), get_task(task), seeds, recipe)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # networks this small lose by more, and the sums stay in one order
+    try:
+        trained = train(builder(space, design), get_task(task), seeds, recipe)
+    finally:
+        torch.set_num_threads(threads)
     return {
         "network": network,
         "correct": trained.correct.tolist(),

@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from codesign_gym.cost_models.accuracy import train_table as module
 from codesign_gym.cost_models.accuracy import training
 from codesign_gym.cost_models.accuracy.cell_torch import CellNetwork
 from codesign_gym.cost_models.accuracy.grouped import (
@@ -433,33 +432,13 @@ def test_a_failed_training_keeps_what_was_done(
     """Rows are on disk as they come; the error reaches the caller."""
     done: list[int] = []
 
-    class Pool:
-        def __init__(self, *_: Any, **__: Any) -> None: ...
-        def __enter__(self) -> Pool:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-        def shutdown(self, **_: Any) -> None: ...
-        def submit(self, function: Any, *arguments: Any) -> Any:
-            return (function, arguments)
-
-    class Task:
-        def __init__(self, work: Any) -> None:
-            self.work = work
-
-        def result(self) -> Any:
-            if done:
-                raise KeyboardInterrupt
-            done.append(1)
-            function, arguments = self.work
-            return function(*arguments)
-
     def fake(build: Any, task: Any, seeds: Any, recipe: Any) -> Trained:
+        if done:
+            raise KeyboardInterrupt
+        done.append(1)
         zeros = np.zeros((1, 1), np.uint16)
         return Trained(zeros, zeros[0], zeros[0], 0.1)
 
-    monkeypatch.setattr(module, "ProcessPoolExecutor", Pool)
-    monkeypatch.setattr(module, "as_completed", lambda tasks: map(Task, tasks))
     monkeypatch.setattr(training, "train", fake)
     with pytest.raises(KeyboardInterrupt):
         train_table(tmp_path / "j", [3, 4], (0,), SHORT)
