@@ -23,6 +23,7 @@ from codesign_gym.experiments.cli_app import (
     Specs,
     app,
     given_specs,
+    write_page,
 )
 from codesign_gym.experiments.config import make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
@@ -132,7 +133,7 @@ def run_(
     summary = run_summary(record) | {
         "seconds": time.perf_counter() - started,
         "store": str(directory / STORE_NAME),
-        "report": str(_report([record], directory / "report.html")),
+        "report": str(write_page([record], directory / "report.html")),
     }
     if settings.proxy:
         summary["verified"] = _verify(record)
@@ -178,7 +179,7 @@ def compare(
     ]
     records = [_run_with_progress(each, directory, as_json, fresh) for each in configs]
     rows = compare_rows(records, truth=known_truth(problem_of(configs[0])))
-    report_path = str(_report(records, directory / "report.html"))
+    report_path = str(write_page(records, directory / "report.html"))
     if as_json:
         console.print_json({"problem": problem, "agents": rows, "report": report_path})
     else:
@@ -202,7 +203,7 @@ def report(
     with Store(path) as store:
         records = store.records()
     target = out or path.parent / "report.html"
-    console.out.print(f"report: {_report(records, target)}", soft_wrap=True)
+    console.out.print(f"report: {write_page(records, target)}", soft_wrap=True)
 
 
 @app.command()
@@ -291,13 +292,6 @@ def _run_with_progress(
     title = f"{config.agent} s{config.seed}"
     with console.search_progress(title, config.budget, quiet) as progress:
         return run(config, directory, progress, fresh)
-
-
-def _report(records: list[RunRecord], path: Path) -> Path:
-    from codesign_gym.experiments.report import write_report
-
-    write_report(records, path)
-    return path
 
 
 def _verify(record: RunRecord) -> list[dict[str, Any]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from codesign_gym.experiments.record import RunRecord
 
 app = typer.Typer(
     name="codesign",
@@ -39,3 +42,11 @@ def given_specs(texts: list[str] | None) -> tuple[str, ...] | None:
     if not texts:
         return None
     return () if texts == ["none"] else tuple(texts)
+
+
+def write_page(records: Sequence[RunRecord], path: Path) -> Path:
+    """Write the report of runs; its path."""
+    from codesign_gym.experiments.report import write_report
+
+    write_report(records, path)
+    return path

@@ -1,17 +1,87 @@
-"""The command that repeats a paper's comparison."""
+"""The commands that carry out many runs: a sweep, and the repetition of a paper's comparison."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from codesign_gym.experiments import console
-from codesign_gym.experiments.cli_app import Json, Out, app
+from codesign_gym.experiments.cli_app import Json, Out, app, write_page
+from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.reproduce.finding import Settings, write_finding
 from codesign_gym.experiments.reproduce.registry import reproduction
+from codesign_gym.experiments.runner import STORE_NAME, problem_of
+from codesign_gym.experiments.summaries import compare_rows, lottery_rows
+from codesign_gym.experiments.truth import known_truth
+
+SHOWN = 20
+"""Agents and settings that a sweep's table shows; JSON and the report have all."""
+
+
+@app.command("sweep")
+@console.plain_errors
+def sweep_(
+    file: Annotated[Path, typer.Argument(help="TOML file: problems, agents, seeds, budget.")],
+    jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run agents x options x problems x seeds; continue if interrupted."""
+    from rich.progress import Progress
+
+    from codesign_gym.experiments.sweep import read_sweep, sweep
+
+    configs = read_sweep(file)
+    directory = out or Path("results") / f"sweep-{console.slug(file.stem)}"
+    with Progress(console=console.err, disable=as_json) as bar:
+        shown = bar.add_task(file.name, total=None)
+        result = sweep(
+            configs,
+            directory,
+            jobs,
+            lambda done, total: bar.update(shown, completed=done, total=total),
+        )
+    problems: dict[str, list[RunRecord]] = {}
+    for record in result.records:
+        problems.setdefault(record.config.problem, []).append(record)
+    answer: dict[str, Any] = {"store": str(directory / STORE_NAME), "problems": {}}
+    for name, records in problems.items():
+        path = write_page(records, directory / f"{console.slug(name)}.html")
+        rows = compare_rows(records, truth=known_truth(problem_of(records[0].config)))
+        lottery = lottery_rows(records)
+        answer["problems"][name] = {"agents": rows, "lottery": lottery, "report": str(path)}
+    answer["failures"] = [
+        {"agent": f.config.agent, "problem": f.config.problem, "seed": f.config.seed,
+         "error": f.error} for f in result.failures
+    ]  # fmt: skip
+    if as_json:
+        console.print_json(answer)
+    else:
+        _print_sweep(answer)
+    if result.failures:
+        raise typer.Exit(1)
+
+
+def _print_sweep(answer: Mapping[str, Any]) -> None:
+    for name, found in answer["problems"].items():
+        lottery = [
+            {k: v for k, v in row.items() if k != "best setting"} for row in found["lottery"]
+        ]
+        hidden = ("seeds", "budget", "Pareto")
+        rows = [{k: v for k, v in row.items() if k not in hidden} for row in found["agents"]]
+        console.print_table(rows[:SHOWN], f"{name}: best reward with 95 % interval")
+        if len(rows) > SHOWN:
+            console.out.print(f"and {len(rows) - SHOWN} more settings")
+        if any(row["settings"] > 1 for row in lottery):
+            console.out.print()
+            console.print_table(lottery, f"{name}: what the options do")
+        console.out.print(f"report: {found['report']}\n", soft_wrap=True)
+    if answer["failures"]:
+        console.print_table(answer["failures"], "failed runs")
 
 
 @app.command()

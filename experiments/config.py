@@ -44,6 +44,25 @@ def read_config(path: Path, replaced: Set[str] = frozenset()) -> dict[str, Any]:
     Raises:
         InputError: The file is missing or malformed; the text names file, line and key.
     """
+    data = read_toml(path, {key: (kind,) for key, kind in _KEYS.items()})
+    text = path.read_text(encoding="utf-8")
+    kept = {key: value for key, value in data.items() if key not in replaced}
+    if replaced & {"problem", "model"}:  # the others may be meant for another problem
+        kept = {k: v for k, v in kept.items() if k not in ("problem", "specs", "objectives")}
+    _check_values(kept, lambda key: f"{path}, line {_line(text, key)}, key {key!r}")
+    return data
+
+
+def read_toml(path: Path, keys: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
+    """The content of a TOML file whose keys are known, with lists of texts as tuples.
+
+    Args:
+        path: The file.
+        keys: Key -> types of its value.
+
+    Raises:
+        InputError: The file is missing or malformed; the text names file, line and key.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
@@ -55,19 +74,15 @@ def read_config(path: Path, replaced: Set[str] = frozenset()) -> dict[str, Any]:
         raise InputError(f"cannot read {path}: {error}") from None
     for key, value in data.items():
         where = f"{path}, line {_line(text, key)}, key {key!r}"
-        if key not in _KEYS:
-            raise InputError(f"{where}: {unknown_name('key', key, _KEYS)}")
-        expected = _KEYS[key]
-        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-            raise InputError(f"{where} must be {_KINDS[expected]}, got {value!r}")
-        if isinstance(value, list):
-            if not all(isinstance(spec, str) for spec in value):
+        if key not in keys:
+            raise InputError(f"{where}: {unknown_name('key', key, keys)}")
+        if not isinstance(value, keys[key]) or isinstance(value, bool):
+            kinds = " or ".join(_KINDS[kind] for kind in keys[key])
+            raise InputError(f"{where} must be {kinds}, got {value!r}")
+        if isinstance(value, list) and list in keys[key] and int not in keys[key]:
+            if not all(isinstance(item, str) for item in value):
                 raise InputError(f"{where} must be a list of texts, got {value!r}")
             data[key] = tuple(value)
-    kept = {key: value for key, value in data.items() if key not in replaced}
-    if replaced & {"problem", "model"}:  # the others may be meant for another problem
-        kept = {k: v for k, v in kept.items() if k not in ("problem", "specs", "objectives")}
-    _check_values(kept, lambda key: f"{path}, line {_line(text, key)}, key {key!r}")
     return data
 
 

@@ -28,6 +28,9 @@ from codesign_gym.search_spaces import InputError
 STORE_NAME = "store.sqlite"
 """The store's file within an output directory."""
 
+Inputs = Mapping[str, Mapping[str, str]]
+"""Kind of input, ``code`` or ``files`` -> its name -> SHA-256."""
+
 Progress = Callable[[Evaluation, NDArray[np.float64], bool], None]
 
 _RECORDED = ("codesign-gym", "numpy", "gymnasium", "optuna", "torch", "stable-baselines3", "numba")
@@ -94,15 +97,15 @@ def run(
             cost models or reward, or the content of a file that it names, has changed since.
     """
     problem, agent = build(config)
-    config = _normal(config, problem, agent)
+    config = normal(config, problem, agent)
     key, path = run_id(config), directory / STORE_NAME
     names = [model.name for model in problem.models]
-    inputs = {"code": code_digests(config, problem, agent), "files": file_digests(config)}
+    inputs = inputs_of(config, problem, agent)
     if not fresh and path.exists() and path.stat().st_size:
         with Store(path) as store:  # a finished run can be shown where nothing can be written
             before = store.read(key) if key in store.run_ids() else None
         if before is not None:
-            _check_unchanged(before, inputs, path)
+            check_unchanged(before, inputs, path)
             if before.finished:
                 progress(before.evaluation, before.rewards, True)
                 return before
@@ -113,11 +116,11 @@ def run(
             config,
             problem,
             command_line(config, directory),
-            environment() | inputs | {"models": names},
+            environment() | dict(inputs) | {"models": names},
         )
         before = store.read(key)
         if before is not None:
-            _check_unchanged(before, inputs, path)
+            check_unchanged(before, inputs, path)
             progress(before.evaluation, before.rewards, True)
 
         def record(evaluation: Evaluation) -> None:
@@ -133,9 +136,12 @@ def run(
         return record_now
 
 
-def _check_unchanged(
-    before: RunRecord, inputs: Mapping[str, Mapping[str, str]], path: Path
-) -> None:
+def inputs_of(config: RunConfig, problem: DesignProblem, agent: Agent | None = None) -> Inputs:
+    """What a run, or a problem alone, is made of, as digests: its code and the files it names."""
+    return {"code": _code_digests(config, problem, agent), "files": _file_digests(config)}
+
+
+def check_unchanged(before: RunRecord, inputs: Inputs, path: Path) -> None:
     """Raise `InputError` if what a recorded run was made of is not what it would be made of now."""
     for kind, digests in inputs.items():
         recorded = before.info.get(kind, {})
@@ -147,7 +153,7 @@ def _check_unchanged(
             )
 
 
-def code_digests(
+def _code_digests(
     config: RunConfig, problem: DesignProblem, agent: Agent | None = None
 ) -> dict[str, str]:
     """What decides a run, or what a problem's designs cost -> SHA-256 of its source.
@@ -181,7 +187,7 @@ def _package_digest() -> str:
     return digest.hexdigest()
 
 
-def file_digests(config: RunConfig) -> dict[str, str]:
+def _file_digests(config: RunConfig) -> dict[str, str]:
     """Path -> SHA-256 of every file that the configuration names."""
     named = (config.model, config.proxy)
     return {path: _digest(path) for path in named if path and Path(path).is_file()}
@@ -191,8 +197,8 @@ def _digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _normal(config: RunConfig, problem: DesignProblem, agent: Agent) -> RunConfig:
-    """The configuration with everything in one spelling: a run has one id."""
+def normal(config: RunConfig, problem: DesignProblem, agent: Agent) -> RunConfig:
+    """The configuration with everything in one spelling: equal runs have one id."""
     options = {name: getattr(agent.options, name) for name in config.options}
     specs = None if config.specs is None else tuple(str(spec) for spec in problem.specs)
     objectives = None if config.objectives is None else problem.objective_names
@@ -232,6 +238,7 @@ def environment() -> dict[str, Any]:
     }
 
 
+@cache
 def _git_state() -> str:
     """``git describe`` of the package's checkout; empty where this file is in no repository."""
     here = Path(__file__).resolve()

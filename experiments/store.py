@@ -44,6 +44,8 @@ CREATE TABLE evaluations (
     PRIMARY KEY (run, step)
 ) WITHOUT ROWID;
 """
+_RUN = "id, config, space, metrics, objectives, specs, command, info, checksum, finished"
+_EVALUATION = "run, step, design, metrics, reward, reason, checksum"
 
 
 def run_id(config: RunConfig) -> str:
@@ -218,6 +220,28 @@ class Store:
                 [(*row, _checksum(row)) for row in rows],
             )
 
+    def adopt(self, other: Store, key: str) -> None:
+        """Take over a finished run of another store, all of it or nothing; one that is here stays.
+
+        Raises:
+            InputError: The other store is damaged, or its run is not finished.
+        """
+        with other._explained():
+            record = other.read(key)  # its checksums are verified
+            if record is None or not record.finished:
+                raise InputError(f"{other.path}: run {key!r} is not finished")
+            head = other._one(f"SELECT {_RUN} FROM runs WHERE id = ?", key)
+            rows = other._connection.execute(
+                f"SELECT {_EVALUATION} FROM evaluations WHERE run = ?", (key,)
+            ).fetchall()
+        with self._explained(), self._transaction():
+            if self._one("SELECT 1 FROM runs WHERE id = ?", key) is None:
+                marks = ", ".join("?" * len(head))
+                self._connection.execute(f"INSERT INTO runs ({_RUN}) VALUES ({marks})", head)
+                self._connection.executemany(
+                    f"INSERT INTO evaluations ({_EVALUATION}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+                )
+
     def forget(self, key: str) -> None:
         """Remove a run and its evaluations, if it is there."""
         with self._explained(), self._transaction():
@@ -240,16 +264,11 @@ class Store:
     def read(self, key: str) -> RunRecord | None:
         """A run with its evaluations; None where it has none yet."""
         with self._explained():
-            run = self._one(
-                "SELECT id, config, space, metrics, objectives, specs, command, info, checksum,"
-                " finished FROM runs WHERE id = ?",
-                key,
-            )
+            run = self._one(f"SELECT {_RUN} FROM runs WHERE id = ?", key)
             if run is None:
                 raise InputError(f"{self.path} has no run {key!r}")
             rows = self._connection.execute(
-                "SELECT run, step, design, metrics, reward, reason, checksum FROM evaluations"
-                " WHERE run = ? ORDER BY step",
+                f"SELECT {_EVALUATION} FROM evaluations WHERE run = ? ORDER BY step",
                 (key,),
             ).fetchall()
         *head, checksum, finished = run

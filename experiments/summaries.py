@@ -91,6 +91,34 @@ def compare_rows(
     return sorted(rows, key=lambda row: -row["IQM"])
 
 
+def lottery_rows(records: Sequence[RunRecord]) -> list[Row]:
+    """What the choice of an agent's options does: its worst, median and best setting.
+
+    A setting counts by the interquartile mean of its runs' best rewards; a row per agent, the one
+    with the best setting first.
+    """
+    finals: dict[str, dict[str, list[float]]] = {}
+    for record in records:
+        settings = finals.setdefault(record.config.agent, {})
+        settings.setdefault(label(record), []).append(float(record.rewards[record.best]))
+    rows = []
+    for agent, settings in finals.items():
+        scores = {name: float(iqm(np.array(final))) for name, final in settings.items()}
+        ordered = sorted(scores.values())
+        rows.append(
+            {
+                "agent": agent,
+                "settings": len(scores),
+                "runs": sum(map(len, settings.values())),
+                "worst": ordered[0],
+                "median": float(np.median(ordered)),
+                "best": ordered[-1],
+                "best setting": max(scores, key=scores.__getitem__),
+            }
+        )
+    return sorted(rows, key=lambda row: -row["best"])
+
+
 def _against(truth: Truth, members: Sequence[RunRecord], final: NDArray[np.float64]) -> Row:
     shares = [truth.hypervolume_share(r.evaluation.objectives[r.pareto]) for r in members]
     return {"regret": float(iqm(truth.regret(final))), "front %": 100 * float(np.mean(shares))}

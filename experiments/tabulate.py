@@ -17,7 +17,7 @@ from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.workers import each
 from codesign_gym.envs import DesignProblem
 from codesign_gym.experiments.record import RunConfig
-from codesign_gym.experiments.runner import code_digests, environment, file_digests, problem_of
+from codesign_gym.experiments.runner import environment, inputs_of, problem_of
 from codesign_gym.experiments.truth import Truth, key_of
 from codesign_gym.search_spaces import InputError, SearchSpace
 from codesign_gym.search_spaces.files import write_whole
@@ -81,8 +81,7 @@ def tabulate(
         "problem": problem.name,
         "key": key_of(problem),
         "block": size,
-        "code": code_digests(config, problem),
-        "files": file_digests(config),
+        **inputs_of(config, problem),
     }
     _claim(directory, about, fresh)
     paths = [directory / f"block-{i:05d}.npz" for i in range(len(blocks))]

@@ -212,6 +212,7 @@ def test_the_git_state_is_of_the_package_alone(
         return "" if arguments[0] == "ls-files" else "v1-dirty"
 
     monkeypatch.setattr(runner, "_git", git)
+    monkeypatch.setattr(runner, "_git_state", runner._git_state.__wrapped__)
     assert environment()["git"] == ""
     assert calls == [("ls-files", "runner.py")]
 
