@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from codesign_gym.experiments.statistics import bootstrap_interval, iqm
+from codesign_gym.experiments.statistics import bootstrap_interval, iqm, probability_of_improvement
 
 
 def test_iqm_is_the_mean_of_the_middle_half() -> None:
@@ -61,3 +61,17 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     low, high = bootstrap_interval(rng.normal(size=(40, 400)), rng, level=0.95, resamples=500)
     covered = np.mean((low <= 0) & (high >= 0))
     assert 0.88 < covered < 0.99
+
+
+def test_probability_of_improvement() -> None:
+    rng = np.random.default_rng(0)
+    high, low = rng.normal(5, 1, (3, 12)), rng.normal(0, 1, (3, 9))
+    assert probability_of_improvement(high, low, rng) == (1.0, 1.0, 1.0)
+    assert probability_of_improvement(low, high, rng) == (0.0, 0.0, 0.0)
+    same = np.ones((2, 4))
+    assert probability_of_improvement(same, same, rng) == (0.5, 0.5, 0.5)
+    near = rng.normal(0.3, 1, (3, 12))
+    p, lower, upper = probability_of_improvement(near, low, rng)
+    by_hand = np.mean([[a > b for a in near[t] for b in low[t]] for t in range(3)])
+    assert p == pytest.approx(by_hand)
+    assert 0 < lower < p < upper < 1
