@@ -129,6 +129,9 @@ class ChipModel(CostModel):
                     )
         else:
             loads = [_in_order(task) for task in tasks]
+            names = [task for task in tasks if isinstance(task, str)]
+            if len(names) == len(tasks):
+                self.name = f"heterogeneous-{'+'.join(names)}"
         self.groups = tuple(space.name for space in spaces) or tuple(
             f"network{i}" for i in range(1, len(loads) + 1)
         )
