@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from importlib import metadata
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from codesign_gym.experiments import cli_tools, console
+from codesign_gym.experiments import cli_designs, cli_tools, console
 from codesign_gym.experiments.cli_app import (
     Family,
     Fresh,
@@ -23,6 +22,7 @@ from codesign_gym.experiments.cli_app import (
     Proxy,
     Specs,
     app,
+    given_specs,
 )
 from codesign_gym.experiments.config import make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
@@ -31,21 +31,9 @@ from codesign_gym.experiments.store import Store
 from codesign_gym.experiments.summaries import catalogue, compare_rows, design_rows, run_summary
 from codesign_gym.search import agent_class
 from codesign_gym.search.pareto import ranking
-from codesign_gym.search_spaces import Designs, InputError, SearchSpace
+from codesign_gym.search_spaces import InputError
 
-__all__ = ["app", "cli_tools", "main"]  # importing cli_tools adds its commands
-
-EXPLAINED = {
-    "layer": "layer",
-    "times": "x",
-    "cycles": "cycles",
-    "cycles_pct": "%",
-    "util_pct": "util %",
-    "bound": "bound",
-    "energy_pct": "energy %",
-    "macs_per_byte": "MAC/B",
-}
-"""Columns of `CostModel.explain` and their short headings."""
+__all__ = ["app", "cli_designs", "cli_tools", "main"]  # importing them adds their commands
 
 VERIFIED = 50
 """Designs of a search by proxy that the true cost models evaluate again, beside its front."""
@@ -107,7 +95,7 @@ def run_(
         "agent": plugin or agent,
         "budget": budget,
         "seed": seed,
-        "specs": _specs(specs),
+        "specs": given_specs(specs),
         "objectives": tuple(objectives) if objectives else None,
         "model": model or None,
         "family": family or None,
@@ -167,7 +155,7 @@ def compare(
                 "agent": agent,
                 "budget": budget,
                 "seed": seed,
-                "specs": _specs(specs),
+                "specs": given_specs(specs),
                 "objectives": tuple(objectives) if objectives else None,
                 "model": model,
                 "family": family,
@@ -202,89 +190,6 @@ def report(
         records = store.records()
     target = out or path.parent / "report.html"
     console.out.print(f"report: {_report(records, target)}", soft_wrap=True)
-
-
-@app.command()
-@console.plain_errors
-def evaluate(
-    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
-    design: Annotated[
-        list[str] | None, typer.Option(help="JSON: values by parameter, or choice indices.")
-    ] = None,
-    designs: Annotated[
-        Path | None, typer.Option(help="JSON file with a list of designs; - reads stdin.")
-    ] = None,
-    specs: Specs = None,
-    model: Model = "",
-    family: Family = "",
-    proxy: Proxy = "",
-    as_json: Json = False,
-) -> None:
-    """Evaluate designs given by hand."""
-    config = RunConfig(problem, agent="", specs=_specs(specs), model=model, family=family)
-    found = problem_of(config, proxy=proxy)
-    given = [_json(text, "--design") for text in design or []]
-    if designs is not None:
-        try:
-            text = sys.stdin.read() if str(designs) == "-" else designs.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {designs}: {error}") from None
-        listed = _json(text, str(designs))
-        given += listed if isinstance(listed, list) else [listed]
-    if not given:
-        raise InputError("no design given: use --design or --designs")
-    rows = [_choices(found.space, i, item) for i, item in enumerate(given)]
-    evaluation = found.evaluate(np.concatenate(rows))
-    table = design_rows(found.space, evaluation, found.reward(evaluation))
-    if as_json:
-        console.print_json(table)
-        return
-    console.print_designs(table, found.space, found.name)
-
-
-@app.command()
-@console.plain_errors
-def explain(
-    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
-    design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
-    model: Model = "",
-    family: Family = "",
-    as_json: Json = False,
-) -> None:
-    """Show where the cycles and the energy of one design go, layer by layer."""
-    found = problem_of(RunConfig(problem, agent="", model=model, family=family))
-    choices = _choices(found.space, 0, _json(design, "--design"))
-    rows = [
-        row for m in found.models for row in m.explain(choices[:, found.space.columns_of(m.space)])
-    ]
-    if as_json:
-        console.print_json(rows)
-        return
-    evaluation = found.evaluate(choices)
-    console.print_designs(
-        design_rows(found.space, evaluation, found.reward(evaluation)), found.space, found.name
-    )
-    console.print_table([{EXPLAINED[k]: v for k, v in row.items()} for row in rows], "layers")
-
-
-@app.command()
-@console.plain_errors
-def export(
-    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
-    design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
-    out: Annotated[Path, typer.Option("--out", help="Directory for the files.")],
-    model: Model = "",
-    family: Family = "",
-) -> None:
-    """Write a design as input files of the tool that its cost model agrees with (SCALE-Sim)."""
-    found = problem_of(RunConfig(problem, agent="", model=model, family=family))
-    choices = _choices(found.space, 0, _json(design, "--design"))
-    parts = [choices[:, found.space.columns_of(m.space)] for m in found.models]
-    files = [path for m, p in zip(found.models, parts, strict=True) for path in m.export(p, out)]
-    if not files:
-        raise InputError(f"no cost model of {problem!r} has a format to export to")
-    for path in files:
-        console.out.print(str(path), soft_wrap=True)
 
 
 def _run_with_progress(
@@ -327,13 +232,6 @@ def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
     )
 
 
-def _specs(texts: list[str] | None) -> tuple[str, ...] | None:
-    """Specs in place of the problem's own: None keeps those, "none" alone drops them."""
-    if not texts:
-        return None
-    return () if texts == ["none"] else tuple(texts)
-
-
 def _options(texts: list[str]) -> dict[str, str]:
     options = {}
     for text in texts:
@@ -346,25 +244,3 @@ def _options(texts: list[str]) -> dict[str, str]:
 
 def _slug(name: str) -> str:
     return name.replace(":", "-").replace(".", "-")
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{where} is not JSON: {error}") from None
-
-
-def _choices(space: SearchSpace, position: int, item: Any) -> Designs:
-    """A design given as values by parameter or as choice indices, ``[1, p]``."""
-    try:
-        if isinstance(item, dict):
-            return space.encode([item])
-        if isinstance(item, list) and not any(isinstance(choice, bool) for choice in item):
-            return space.check([item])
-    except InputError as error:
-        text = str(error).removeprefix("design 0").removeprefix(":").strip()
-        raise InputError(f"design {position}: {text}") from None
-    raise InputError(
-        f"design {position}: must be a JSON object or a list of choice indices, got {item!r}"
-    )

@@ -36,3 +36,10 @@ Family = Annotated[
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of the run.")]
 Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]
+
+
+def given_specs(texts: list[str] | None) -> tuple[str, ...] | None:
+    """Specs in place of the problem's own: None keeps those, "none" alone drops them."""
+    if not texts:
+        return None
+    return () if texts == ["none"] else tuple(texts)

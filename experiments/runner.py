@@ -45,7 +45,7 @@ def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
 def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
     """The problem of a run, with its true cost models or with a proxy."""
     own = {"model": config.model, "family": config.family}
-    options = {name: value for name, value in own.items() if value}
+    options: dict[str, Any] = {name: value for name, value in own.items() if value}
     problem = make_problem(
         config.problem, specs=config.specs, objectives=config.objectives, **options
     )

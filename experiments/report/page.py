@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -13,6 +11,7 @@ from string import Template
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from codesign_gym.experiments.files import write_text
 from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.report import curves, summary, tables
 from codesign_gym.experiments.report.front import front_figures
@@ -39,17 +38,7 @@ def write_report(records: Sequence[RunRecord], path: Path, title: str = "") -> N
     Raises:
         InputError: There are no runs, none has evaluated anything, or their problems differ.
     """
-    text = render(Study.of(records), title)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_text(path, render(Study.of(records), title))
 
 
 def render(study: Study, title: str = "") -> str:
