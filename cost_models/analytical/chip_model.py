@@ -180,8 +180,8 @@ class ChipModel(CostModel):
                     "task": str(tasks[i]),
                     "layer": self.layers.name[tables.layer[i]],
                     "on": f"sub{on + 1} ({SUB_DATAFLOWS[subs.dataflow[0, on]]})",
-                    "start": float(plan.start[i]),
-                    "cycles": float(tables.cycles[i, on]),
+                    "start": int(plan.start[i]),
+                    "cycles": int(tables.cycles[i, on]),
                     "energy_pct": float(100 * tables.energy[i, on] / plan.energy[0]),
                 }
                 | costs[on, int(tables.layer[i])]

@@ -33,7 +33,7 @@ def yaml_text(data: object, about: str) -> str:
         Tagged, lambda writer, item: writer.represent_mapping(item.tag, dict(item))
     )
     comment = "".join(f"# {line}\n" for line in about.splitlines())
-    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, width=100)
+    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, width=100, default_flow_style=None)
     return comment + text
 
 

@@ -34,6 +34,9 @@ from codesign_gym.search_spaces.hardware.spatial import TEMPLATES
 DIMS = ("n", "g", "k", "c", "p", "q", "r", "s")
 """Batch, groups, filters and channels of a group, output rows and columns, kernel."""
 
+STEPS = ("stride_h", "stride_w", "dilation_h", "dilation_w")
+"""What a layer's inputs depend on, beside its dimensions."""
+
 How = Literal["searched", "template"]
 """Where mappings come from, as for `dataflow.evaluate`."""
 
@@ -62,6 +65,7 @@ class LoopNest:
     Attributes:
         layer: Name of the layer.
         sizes: Size of each of `DIMS`.
+        steps: ``stride_h``, ``stride_w``, ``dilation_h`` and ``dilation_w``.
         stationary: What stays in the PEs, one of `STATIONARY`.
         trips: For each of `LEVELS`, the turns of each of `DIMS`, 1 where it has no loop.
         order: For each of `LEVELS`, all of `DIMS`, the innermost loop first.
@@ -69,6 +73,7 @@ class LoopNest:
 
     layer: str
     sizes: dict[str, int]
+    steps: dict[str, int]
     stationary: str
     trips: dict[str, dict[str, int]]
     order: dict[str, tuple[str, ...]]
@@ -77,6 +82,30 @@ class LoopNest:
         """How much of a dimension one turn of a level's loops covers, everything inside them."""
         inside = LEVELS[LEVELS.index(level) + 1 :]
         return min(int(np.prod([self.trips[name][dim] for name in inside])), self.sizes[dim])
+
+    def words(self, level: str) -> dict[str, int]:
+        """Words of weights, inputs and outputs that one turn of a level's loops covers.
+
+        Windows of inputs are whole, with padding.
+        """
+        of = {dim: self.tile(level, dim) for dim in DIMS}
+        tall = (of["p"] - 1) * self.steps["stride_h"] + (of["r"] - 1) * self.steps["dilation_h"]
+        wide = (of["q"] - 1) * self.steps["stride_w"] + (of["s"] - 1) * self.steps["dilation_w"]
+        return {
+            "weights": of["g"] * of["k"] * of["c"] * of["r"] * of["s"],
+            "inputs": of["n"] * of["g"] * of["c"] * (tall + 1) * (wide + 1),
+            "outputs": of["n"] * of["g"] * of["k"] * of["p"] * of["q"],
+        }
+
+    def kept_words(self) -> dict[str, int]:
+        """Words of weights, inputs and sums that one PE keeps: of those that stream past, one."""
+        a = self.trips["registers"]
+        taps = a["r"] * a["s"]
+        if self.stationary == "weight":
+            return {"weights": a["k"] * a["c"] * taps, "inputs": a["c"] * taps, "outputs": a["k"]}
+        if self.stationary == "output":
+            return {"weights": a["k"], "inputs": 1, "outputs": a["k"] * a["p"] * a["q"]}
+        return {"weights": 1, "inputs": self.words("spatial")["inputs"], "outputs": 1}
 
     def remainder(self, level: str, dim: str) -> int:
         """Turns of a loop the last time that it runs.
@@ -142,6 +171,7 @@ def _nest(layers: Layers, mapping: Mapping, row: int) -> LoopNest:
     return LoopNest(
         layer=layers.name[row],
         sizes=sizes,
+        steps={name: int(getattr(layers, name)[row]) for name in STEPS},
         stationary=stationary,
         trips={
             "dram": {dim: -(-sizes[dim] // buffer[dim]) for dim in DIMS},
@@ -153,6 +183,7 @@ def _nest(layers: Layers, mapping: Mapping, row: int) -> LoopNest:
             "dram": (*_TILE_LOOPS[inner], *others, "s", "r", "g"),
             "buffer": passes,
             "spatial": DIMS,
-            "registers": passes,
+            # Where sums stay, an input serves all filters of a PE before the next one comes.
+            "registers": ("k", *[dim for dim in passes if dim != "k"]),
         },
     )

@@ -23,6 +23,7 @@ import numpy as np
 from codesign_gym.cost_models.analytical.export_text import Tagged, file_name, yaml_text
 from codesign_gym.cost_models.analytical.loop_nest import (
     DIMS,
+    STEPS,
     How,
     LoopNest,
     array_sides,
@@ -39,10 +40,7 @@ OPERANDS = {
 """Data spaces and the dimensions that index them."""
 
 _NAMES = dict(zip(DIMS, ("N", "G", "M", "C", "P", "Q", "R", "S"), strict=True))
-_WIDE = {"stride_h": "Hstride", "stride_w": "Wstride"} | {
-    "dilation_h": "Hdilation",
-    "dilation_w": "Wdilation",
-}
+_STEPS = dict(zip(STEPS, ("Hstride", "Wstride", "Hdilation", "Wdilation"), strict=True))
 _TARGETS = {"dram": "DRAM", "buffer": "buffer", "spatial": "PE", "registers": "registers"}
 _BUFFER_BITS = 64
 
@@ -62,14 +60,12 @@ def timeloop_files(
         InputError: There is not exactly one accelerator, or a layer has no mapping.
     """
     nests = found_nests(layers, accelerator, mapping)
-    kept = layers.take(np.flatnonzero(layers.multiplies))
     files = {"architecture.yaml": yaml_text(_architecture(accelerator), "Timeloop 4.")}
     for row, nest in enumerate(nests):
-        wide = {name: int(getattr(kept, name)[row]) for name in _WIDE}
         folder = f"{row:02d}_{file_name(nest.layer)}"
-        files[f"{folder}/problem.yaml"] = yaml_text(_problem(nest, wide), "Timeloop 4.")
+        files[f"{folder}/problem.yaml"] = yaml_text(_problem(nest), "Timeloop 4.")
         files[f"{folder}/mapping.yaml"] = yaml_text(
-            _mapping(nest, wide, accelerator), "Timeloop 4: innermost loops first."
+            _mapping(nest, accelerator), "Timeloop 4: innermost loops first."
         )
     return files
 
@@ -143,14 +139,14 @@ def _architecture(accelerator: SpatialAccelerators) -> dict[str, Any]:
     return {"architecture": {"version": 0.4, "nodes": nodes}}
 
 
-def _problem(nest: LoopNest, wide: dict[str, int]) -> dict[str, Any]:
+def _problem(nest: LoopNest) -> dict[str, Any]:
     return {
         "problem": {
             "version": 0.4,
             "shape": {
                 "name": "grouped_convolution",
                 "dimensions": list(_NAMES.values()),
-                "coefficients": [{"name": name, "default": 1} for name in _WIDE.values()],
+                "coefficients": [{"name": name, "default": 1} for name in _STEPS.values()],
                 "data_spaces": [
                     {"name": "Weights", "projection": [[[_NAMES[d]]] for d in OPERANDS["Weights"]]},
                     {
@@ -169,17 +165,15 @@ def _problem(nest: LoopNest, wide: dict[str, int]) -> dict[str, Any]:
                 ],
             },
             "instance": {_NAMES[dim]: nest.sizes[dim] for dim in DIMS}
-            | {_WIDE[name]: value for name, value in wide.items()},
+            | {_STEPS[name]: value for name, value in nest.steps.items()},
         }
     }
 
 
-def _mapping(
-    nest: LoopNest, wide: dict[str, int], accelerator: SpatialAccelerators
-) -> dict[str, Any]:
+def _mapping(nest: LoopNest, accelerator: SpatialAccelerators) -> dict[str, Any]:
     kept = {
         "dram": list(OPERANDS),
-        "buffer": _buffered(nest, wide, accelerator),
+        "buffer": _buffered(nest, accelerator),
         # Weights stream past stationary inputs, one at a time.
         "registers": [name for name in OPERANDS if nest.stationary != "input" or name != "Weights"],
     }
@@ -222,27 +216,15 @@ def _axes(template: int) -> tuple[tuple[str, ...], int]:
     return along + down, len(along)
 
 
-def _buffered(nest: LoopNest, wide: dict[str, int], accelerator: SpatialAccelerators) -> list[str]:
+def _buffered(nest: LoopNest, accelerator: SpatialAccelerators) -> list[str]:
     """The operands that the shared buffer keeps: all if their tiles fit, else what must stay."""
     room = float(accelerator.l2_kb[0]) * 1024 // float(accelerator.word_bytes[0])
-    words = tile_words(nest, "dram", wide)
+    words = {name.capitalize(): count for name, count in nest.words("dram").items()}
     kept = list(OPERANDS)
     for name in sorted(passing(nest), key=lambda name: -words[name]):
         if sum(words[each] for each in kept) > room:
             kept.remove(name)
     return kept
-
-
-def tile_words(nest: LoopNest, level: str, wide: dict[str, int]) -> dict[str, int]:
-    """Words of each operand that one turn of a level's loops touches, padding included."""
-    tile = {dim: nest.tile(level, dim) for dim in DIMS}
-    tall = (tile["p"] - 1) * wide["stride_h"] + (tile["r"] - 1) * wide["dilation_h"] + 1
-    broad = (tile["q"] - 1) * wide["stride_w"] + (tile["s"] - 1) * wide["dilation_w"] + 1
-    return {
-        "Weights": tile["g"] * tile["k"] * tile["c"] * tile["r"] * tile["s"],
-        "Inputs": tile["n"] * tile["g"] * tile["c"] * tall * broad,
-        "Outputs": tile["n"] * tile["g"] * tile["k"] * tile["p"] * tile["q"],
-    }
 
 
 def passing(nest: LoopNest) -> list[str]:

@@ -11,6 +11,8 @@ What its format cannot say:
     - accesses of one memory at different costs. All ports of a memory are equally wide, so that a
       byte costs the same through each; a DRAM that is faster than a network is held to it where it
       meets the shared buffer.
+    - registers that operands share. Each operand has its own, as large as any of the mappings
+      needs, since ZigZag fills what there is and wants room for all of it in the shared buffer.
     - sets of PEs folded over an array. The array of an ``eyeriss`` or ``free`` is one line.
 """
 
@@ -60,9 +62,7 @@ def zigzag_files(
         if value != plain:
             raise InputError(f"ZigZag's format needs {name} of {plain}; got {value:g}")
     kept = layers.take(np.flatnonzero(layers.multiplies))
-    word_bits = 8 * int(accelerator.word_bytes[0])
-    sum_bits = round(8 * float(accelerator.sum_bytes[0]))
-    shapes = [_shape(kept, row, nest, word_bits, sum_bits) for row, nest in enumerate(nests)]
+    shapes = [_shape(kept, row, nest, accelerator) for row, nest in enumerate(nests)]
     sides = array_sides(int(accelerator.template[0]))
     mappings = [
         _mapping(shape["name"], nest, sides) for shape, nest in zip(shapes, nests, strict=True)
@@ -70,126 +70,128 @@ def zigzag_files(
     # ZigZag asks for a mapping of layers without one, too; there is none here.
     default = {"name": "default", "memory_operand_links": _LINKS}
     return {
-        "hardware.yaml": yaml_text(_hardware(accelerator), "ZigZag 3.9: energies in pJ, area mm2."),
+        "hardware.yaml": yaml_text(
+            _hardware(accelerator, nests), "ZigZag 3.9: energies in pJ, area mm2."
+        ),
         "mapping.yaml": yaml_text([*mappings, default], "ZigZag 3.9: innermost loops first."),
         "workload.yaml": yaml_text(shapes, "ZigZag 3.9: layers with multiply-accumulates."),
     }
 
 
 _LINKS = {"O": "O", "W": "I2", "I": "I1"}
+_REGISTERS = {"weights": "I2", "inputs": "I1", "outputs": "O"}
+
+Ports = dict[str, tuple[str, int, list[str]]]
 
 
-def _hardware(accelerator: SpatialAccelerators) -> dict[str, Any]:
+def _hardware(accelerator: SpatialAccelerators, nests: Sequence[LoopNest]) -> dict[str, Any]:
     """The array, and the memories from the PEs outwards."""
-    energies = unit_energies(accelerator)
     rows, cols = int(accelerator.pe_rows[0]), int(accelerator.pe_cols[0])
     lines = array_sides(int(accelerator.template[0])) is None
     sizes = [rows * cols] if lines else [rows, cols]
     dims = [f"D{i + 1}" for i in range(len(sizes))]
-    word, sums = float(accelerator.word_bytes[0]), float(accelerator.sum_bytes[0])
-    wide = int(8 * max(word, sums))
-    noc = max(8, round(8 * float(accelerator.noc_bandwidth[0])))
-    dram = max(1, round(8 * float(accelerator.dram_gbps[0] / accelerator.clock_ghz[0])))
-    registers_pj = float(energies.register_weight_pj[0]) / word * (wide / 8)
-    buffer_pj = float(energies.l2_weight_pj_per_byte[0]) * (noc / 8)
-    dram_pj = float(energies.dram_pj_per_byte[0]) * (dram / 8)
+    energies = unit_energies(accelerator)
+    buffer_bits = int(8 * 1024 * accelerator.l2_kb[0])
     buffer_mm2 = float(TECHNOLOGY_45NM.sram_um2(accelerator.l2_kb)[0]) / 1e6
+    noc = max(8, round(8 * float(accelerator.noc_bandwidth[0])))
+    buffer: Ports = {
+        "r_port_1": ("read", noc, ["I1, tl"]),
+        "r_port_2": ("read", noc, ["I2, tl"]),
+        "r_port_3": ("read", noc, ["O, tl"]),
+        "r_port_4": ("read", noc, ["O, th"]),
+        "w_port_1": ("write", noc, ["O, fl"]),
+        "w_port_2": ("write", noc, ["I1, fh", "I2, fh", "O, fh"]),
+    }
+    buffer_pj = float(energies.l2_weight_pj_per_byte[0]) * noc / 8
+    dram = max(1, round(8 * float(accelerator.dram_gbps[0] / accelerator.clock_ghz[0])))
     every_way = ["I1, fh", "I1, tl", "I2, fh", "I2, tl", "O, fh", "O, tl", "O, fl", "O, th"]
-    memories = {
-        "registers": _memory(
-            8 * int(accelerator.l1_bytes[0]), registers_pj, 0.0, [],
-            {
-                "r_port_1": ("read", 8, wide, ["I1, tl"]),
-                "r_port_2": ("read", 8, wide, ["I2, tl"]),
-                "r_port_3": ("read", 8, wide, ["O, tl", "O, th"]),
-                "w_port_1": ("write", 8, wide, ["I1, fh"]),
-                "w_port_2": ("write", 8, wide, ["I2, fh"]),
-                "w_port_3": ("write", 8, wide, ["O, fh", "O, fl"]),
-            },
-        ),
-        "buffer": _memory(
-            int(8 * 1024 * accelerator.l2_kb[0]), buffer_pj, buffer_mm2, dims,
-            {
-                "r_port_1": ("read", 8, noc, ["I1, tl"]),
-                "r_port_2": ("read", 8, noc, ["I2, tl"]),
-                "r_port_3": ("read", 8, noc, ["O, tl"]),
-                "r_port_4": ("read", 8, noc, ["O, th"]),
-                "w_port_1": ("write", 8, noc, ["O, fl"]),
-                "w_port_2": ("write", 8, noc, ["I1, fh", "I2, fh", "O, fh"]),
-            },
-        ),
-        "dram": _memory(
-            _DRAM_BITS, dram_pj, 0.0, dims,
-            {"rw_port_1": ("read_write", min(8, dram), dram, every_way)},
-        ),
-    }  # fmt: skip
-    pe_mm2 = (float(area_mm2(accelerator)[0]) - buffer_mm2) / (rows * cols)
+    dram_pj = float(energies.dram_pj_per_byte[0]) * dram / 8
     return {
         "name": "codesign",
         "operational_array": {
             "unit_energy": float(energies.mac_pj[0]),
-            "unit_area": pe_mm2,  # with its registers
+            # With all registers of a PE.
+            "unit_area": (float(area_mm2(accelerator)[0]) - buffer_mm2) / (rows * cols),
             "dimensions": dims,
             "sizes": sizes,
         },
-        "memories": memories,
+        "memories": _registers(accelerator, nests)
+        | {
+            "buffer": _memory(buffer_bits, buffer_pj, buffer_mm2, dims, buffer),
+            "dram": _memory(
+                _DRAM_BITS, dram_pj, 0.0, dims, {"rw_port_1": ("read_write", dram, every_way)}
+            ),
+        },
     }
 
 
+def _registers(accelerator: SpatialAccelerators, nests: Sequence[LoopNest]) -> dict[str, Any]:
+    """What a PE keeps of each operand, as much as any of the mappings needs."""
+    word, sums = 8 * int(accelerator.word_bytes[0]), round(8 * float(accelerator.sum_bytes[0]))
+    energies = unit_energies(accelerator)
+    memories = {}
+    for name, operand in _REGISTERS.items():
+        wide, pj = word, float(energies.register_weight_pj[0])
+        reads, writes = [f"{operand}, tl"], [f"{operand}, fh"]
+        if operand == "O":
+            wide, pj = sums, float(energies.register_sum_pj[0])
+            reads, writes = ["O, tl", "O, th"], ["O, fh", "O, fl"]
+        ports: Ports = {"r_port_1": ("read", wide, reads), "w_port_1": ("write", wide, writes)}
+        words = max(nest.kept_words()[name] for nest in nests)
+        memories[f"registers_{name}"] = _memory(words * wide, pj, 0.0, [], ports)
+    return memories
+
+
 def _memory(
-    bits: int,
-    access_pj: float,
-    mm2: float,
-    dims: Sequence[str],
-    ports: dict[str, tuple[str, int, int, list[str]]],
+    bits: int, access_pj: float, mm2: float, dims: Sequence[str], ports: Ports
 ) -> dict[str, Any]:
-    """A memory for all operands; an access is as wide as a port."""
+    """A memory of the operands that its ports carry; an access is as wide as a port."""
+    ways = [way for _, _, allocated in ports.values() for way in allocated]
     return {
         "size": bits,
         "r_cost": access_pj,
         "w_cost": access_pj,
         "area": mm2,
         "latency": 1,
-        "operands": ["I1", "I2", "O"],
+        "operands": list(dict.fromkeys(way.split(",")[0] for way in ways)),
         "ports": [
             {
                 "name": name,
                 "type": kind,
-                "bandwidth_min": least,
-                "bandwidth_max": most,
-                "allocation": ways,
+                "bandwidth_min": min(8, wide),
+                "bandwidth_max": wide,
+                "allocation": allocated,
             }
-            for name, (kind, least, most, ways) in ports.items()
+            for name, (kind, wide, allocated) in ports.items()
         ],
         "served_dimensions": list(dims),
     }
 
 
 def _shape(
-    layers: Layers, row: int, nest: LoopNest, word_bits: int, sum_bits: int
+    layers: Layers, row: int, nest: LoopNest, accelerator: SpatialAccelerators
 ) -> dict[str, Any]:
-    value = {
-        name: int(getattr(layers, name)[row])
-        for name in (
-            "h", "w", "stride_h", "stride_w", "dilation_h", "dilation_w", "pad_h", "pad_w",
-        )
-    }  # fmt: skip
+    height, width, pad_h, pad_w = (
+        int(getattr(layers, name)[row]) for name in ("h", "w", "pad_h", "pad_w")
+    )
+    steps, word = nest.steps, 8 * int(accelerator.word_bytes[0])
+    precision = {"O": round(8 * float(accelerator.sum_bytes[0])), "O_final": word}
     return {
         "id": row,
         "name": f"{row}_{nest.layer}",
         "operator_type": "Conv",
         "equation": _EQUATION,
         "dimension_relations": [
-            f"ix={value['stride_w']}*ox+{value['dilation_w']}*fx",
-            f"iy={value['stride_h']}*oy+{value['dilation_h']}*fy",
+            f"ix={steps['stride_w']}*ox+{steps['dilation_w']}*fx",
+            f"iy={steps['stride_h']}*oy+{steps['dilation_h']}*fy",
         ],
         "loop_dims": list(_NAMES.values()),
         "loop_sizes": [nest.sizes[dim] for dim in DIMS],
-        "operand_precision": {"O": sum_bits, "O_final": word_bits, "W": word_bits, "I": word_bits},
+        "operand_precision": precision | {"W": word, "I": word},
         "operand_source": {"W": row, "I": row},
         "pr_loop_dims": ["IX", "IY"],
-        "pr_loop_sizes": [value["w"], value["h"]],
-        "padding": [[value["pad_w"]] * 2, [value["pad_h"]] * 2],
+        "pr_loop_sizes": [width, height],
+        "padding": [[pad_w, pad_w], [pad_h, pad_h]],
     }
 
 
