@@ -141,14 +141,16 @@ def export(
     for name in forms or ():
         if name not in applying:
             raise unknown_name(f"format of {problem!r}", name, applying)
-    for model_ in found.models:
-        part = choices[:, found.space.columns_of(model_.space)]
-        for name in model_.formats:
-            if forms and name not in forms:
-                continue
-            for file, text in model_.export(part, name).items():
-                write_text(out / name / file, text)
-                console.out.print(str(out / name / file), soft_wrap=True)
+    files: dict[Path, str] = {}  # all of them before the first is written
+    for costs in found.models:
+        part = choices[:, found.space.columns_of(costs.space)]
+        for name in costs.formats:
+            if not forms or name in forms:
+                texts = costs.export(part, name)
+                files |= {out / name / file: text for file, text in texts.items()}
+    for path, text in files.items():
+        write_text(path, text)
+        console.out.print(str(path), soft_wrap=True)
 
 
 def _explained(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

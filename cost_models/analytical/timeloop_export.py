@@ -8,7 +8,8 @@ remainders of loops (``K=16,4``) are Timeloop's for imperfect factors (Horeni et
 What the mapping says is what the dataflow model found: loops, their turns and remainders, the PEs,
 what is kept where. What is Timeloop's own:
     - sums have the width of a word in its memories, whose width is one for all operands;
-    - padding is not known: inputs are read where it is, too;
+    - padding is not known: inputs are read and stored where it is, too; inputs that do not fit the
+      shared buffer with it bypass the buffer;
     - an operand that passes through the shared buffer in two chunks is kept there if its tile fits,
       else it bypasses the buffer;
     - the array of an ``eyeriss`` or ``free`` is one line of PEs, as their sets may be folded.
@@ -221,8 +222,9 @@ def _buffered(nest: LoopNest, accelerator: SpatialAccelerators) -> list[str]:
     room = float(accelerator.l2_kb[0]) * 1024 // float(accelerator.word_bytes[0])
     words = {name.capitalize(): count for name, count in nest.words("dram").items()}
     kept = list(OPERANDS)
-    for name in sorted(passing(nest), key=lambda name: -words[name]):
-        if sum(words[each] for each in kept) > room:
+    # Inputs last of all: with the padding, which Timeloop stores, they may be too large.
+    for name in (*sorted(passing(nest), key=lambda name: -words[name]), "Inputs"):
+        if name in kept and sum(words[each] for each in kept) > room:
             kept.remove(name)
     return kept
 

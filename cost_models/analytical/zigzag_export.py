@@ -137,7 +137,7 @@ def _registers(accelerator: SpatialAccelerators, nests: Sequence[LoopNest]) -> d
             wide, pj = sums, float(energies.register_sum_pj[0])
             reads, writes = ["O, tl", "O, th"], ["O, fh", "O, fl"]
         ports: Ports = {"r_port_1": ("read", wide, reads), "w_port_1": ("write", wide, writes)}
-        words = max(nest.kept_words()[name] for nest in nests)
+        words = max(2, *(nest.kept_words()[name] for nest in nests))  # the next one behind it
         memories[f"registers_{name}"] = _memory(words * wide, pj, 0.0, [], ports)
     return memories
 
