@@ -5,12 +5,14 @@ from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.families import FAMILIES, list_families, make_family
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
 from codesign_gym.cost_models.workloads import NETWORKS, Layers
 
 __all__ = [
     "COST_MODELS",
+    "FAMILIES",
     "NETWORKS",
     "AccuracyTable",
     "ChipModel",
@@ -21,5 +23,7 @@ __all__ = [
     "SpatialModel",
     "SystolicModel",
     "list_cost_models",
+    "list_families",
     "make_cost_model",
+    "make_family",
 ]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 
 from numpy.typing import ArrayLike
 
 from codesign_gym.cost_models.metrics import Metric, Metrics
-from codesign_gym.search_spaces import Designs, SearchSpace
+from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 
 
 class CostModel(ABC):
@@ -24,6 +23,7 @@ class CostModel(ABC):
         source: Where the model comes from: paper, equation, data sheet, measurement.
         fidelity: Orders models of the same metrics from cheap (0) to costly.
         expensive: Whether designs that already break a spec should be spared the model.
+        formats: What a design can be exported as, names for `export`.
     """
 
     name: str
@@ -32,6 +32,7 @@ class CostModel(ABC):
     source: str
     fidelity: int = 0
     expensive: bool = False
+    formats: tuple[str, ...] = ()
 
     def evaluate(self, designs: ArrayLike) -> Metrics:
         """The metrics of designs ``[n, p]``; malformed designs raise `InputError`."""
@@ -41,12 +42,13 @@ class CostModel(ABC):
         """Where the cost of one design ``[1, p]`` goes, a row per part; empty if it has none."""
         return []
 
-    def export(self, designs: Designs, directory: Path) -> list[Path]:
-        """Write one design ``[1, p]`` in the format of a tool that can check it; the files written.
+    def export(self, designs: Designs, form: str) -> dict[str, str]:
+        """One design ``[1, p]`` in one of `formats`, the input files of a tool that can check it.
 
-        Empty if there is no such format.
+        Returns:
+            Path of each file within its directory -> its text.
         """
-        return []
+        raise InputError(f"{self.name} has no format {form!r}")
 
     @abstractmethod
     def compute(self, designs: Designs) -> Metrics:

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from codesign_gym.cost_models import AccuracyTable, CostModel, SpatialModel, SystolicModel
+from codesign_gym.cost_models import (
+    AccuracyTable,
+    CostModel,
+    SpatialModel,
+    SystolicModel,
+    make_family,
+)
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.specs import Spec
@@ -151,23 +157,25 @@ def cloud_accelerator(model: str = "resnet50") -> DesignProblem:
 
 
 @PROBLEMS.register("accelerator")
-def accelerator(model: str = "resnet50") -> DesignProblem:
-    """A systolic accelerator for a model of one's own.
+def accelerator(model: str = "resnet50", family: str = "systolic") -> DesignProblem:
+    """An accelerator for a model of one's own.
 
     Args:
         model: What `load_workload` takes: a known network's name, an ONNX file, a CSV layer
             table, or ``module:function``.
+        family: What accelerators are searched, one of `list_families`.
     """
-    systolic = SystolicModel(model)
+    costs = make_family(family, model)
     return DesignProblem(
         name="accelerator",
-        space=systolic.space,
-        models=(systolic,),
+        space=costs.space,
+        models=(costs,),
         objective_names=("energy_uj", "latency_ms", "area_mm2"),
         specs=(),
+        # The same references for every family: rewards of one model can be compared.
         reward=WeightedProduct(
             {"energy_uj": -0.5, "latency_ms": -0.5}, {"energy_uj": 1e5, "latency_ms": 100.0}
         ),
-        description="systolic accelerator for your own model (--model): energy, latency, area",
-        source="SCALE-Sim's accelerator",
+        description="accelerator of any --family for your own --model: energy, latency, area",
+        source=costs.source,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from importlib import metadata
@@ -12,8 +11,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from codesign_gym.experiments import cli_reproduce, cli_tools, console
+from codesign_gym.experiments import cli_designs, cli_reproduce, cli_tools, console
 from codesign_gym.experiments.cli_app import (
+    Family,
     Fresh,
     Json,
     Model,
@@ -33,21 +33,15 @@ from codesign_gym.experiments.summaries import catalogue, compare_rows, design_r
 from codesign_gym.experiments.truth import known_truth
 from codesign_gym.search import agent_class
 from codesign_gym.search.pareto import ranking
-from codesign_gym.search_spaces import Designs, InputError, SearchSpace
+from codesign_gym.search_spaces import InputError
 
-__all__ = ["app", "cli_reproduce", "cli_tools", "main"]  # importing adds their commands
-
-EXPLAINED = {
-    "layer": "layer",
-    "times": "x",
-    "cycles": "cycles",
-    "cycles_pct": "%",
-    "util_pct": "util %",
-    "bound": "bound",
-    "energy_pct": "energy %",
-    "macs_per_byte": "MAC/B",
-}
-"""Columns of `CostModel.explain` and their short headings."""
+__all__ = [
+    "app",
+    "cli_designs",
+    "cli_reproduce",
+    "cli_tools",
+    "main",
+]  # importing them adds their commands
 
 VERIFIED = 50
 """Designs of a search by proxy that the true cost models evaluate again, beside its front."""
@@ -73,7 +67,7 @@ def main() -> None:
 @console.plain_errors
 def list_(
     kind: Annotated[
-        str, typer.Argument(help="problems, agents, spaces, cost-models or reproductions.")
+        str, typer.Argument(help="problems, agents, spaces, cost-models, families, reproductions.")
     ],
     as_json: Json = False,
 ) -> None:
@@ -97,6 +91,7 @@ def run_(
     specs: Specs = None,
     objectives: Objectives = None,
     model: Model = "",
+    family: Family = "",
     proxy: Proxy = "",
     plugin: Annotated[str | None, typer.Option(help="An agent of your own, module:Class.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; flags win over it.")] = None,
@@ -113,6 +108,7 @@ def run_(
         "specs": given_specs(specs),
         "objectives": tuple(objectives) if objectives else None,
         "model": model or None,
+        "family": family or None,
         "proxy": proxy or None,
     }
     if plugin is not None and ":" not in plugin:
@@ -153,6 +149,7 @@ def compare(
     specs: Specs = None,
     objectives: Objectives = None,
     model: Model = "",
+    family: Family = "",
     fresh: Fresh = False,
     out: Out = None,
     as_json: Json = False,
@@ -172,6 +169,7 @@ def compare(
                 "specs": given_specs(specs),
                 "objectives": tuple(objectives) if objectives else None,
                 "model": model,
+                "family": family,
             }
         )
         for agent in names
@@ -204,86 +202,6 @@ def report(
         records = store.records()
     target = out or path.parent / "report.html"
     console.out.print(f"report: {write_page(records, target)}", soft_wrap=True)
-
-
-@app.command()
-@console.plain_errors
-def evaluate(
-    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
-    design: Annotated[
-        list[str] | None, typer.Option(help="JSON: values by parameter, or choice indices.")
-    ] = None,
-    designs: Annotated[
-        Path | None, typer.Option(help="JSON file with a list of designs; - reads stdin.")
-    ] = None,
-    specs: Specs = None,
-    model: Model = "",
-    proxy: Proxy = "",
-    as_json: Json = False,
-) -> None:
-    """Evaluate designs given by hand."""
-    config = RunConfig(problem, agent="", specs=given_specs(specs), model=model)
-    found = problem_of(config, proxy=proxy)
-    given = [_json(text, "--design") for text in design or []]
-    if designs is not None:
-        try:
-            text = sys.stdin.read() if str(designs) == "-" else designs.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {designs}: {error}") from None
-        listed = _json(text, str(designs))
-        given += listed if isinstance(listed, list) else [listed]
-    if not given:
-        raise InputError("no design given: use --design or --designs")
-    rows = [_choices(found.space, i, item) for i, item in enumerate(given)]
-    evaluation = found.evaluate(np.concatenate(rows))
-    table = design_rows(found.space, evaluation, found.reward(evaluation))
-    if as_json:
-        console.print_json(table)
-        return
-    console.print_designs(table, found.space, found.name)
-
-
-@app.command()
-@console.plain_errors
-def explain(
-    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
-    design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
-    model: Model = "",
-    as_json: Json = False,
-) -> None:
-    """Show where the cycles and the energy of one design go, layer by layer."""
-    found = problem_of(RunConfig(problem, agent="", model=model))
-    choices = _choices(found.space, 0, _json(design, "--design"))
-    rows = [
-        row for m in found.models for row in m.explain(choices[:, found.space.columns_of(m.space)])
-    ]
-    if as_json:
-        console.print_json(rows)
-        return
-    evaluation = found.evaluate(choices)
-    console.print_designs(
-        design_rows(found.space, evaluation, found.reward(evaluation)), found.space, found.name
-    )
-    console.print_table([{EXPLAINED[k]: v for k, v in row.items()} for row in rows], "layers")
-
-
-@app.command()
-@console.plain_errors
-def export(
-    problem: Annotated[str, typer.Argument(help="Name of a problem.")],
-    design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
-    out: Annotated[Path, typer.Option("--out", help="Directory for the files.")],
-    model: Model = "",
-) -> None:
-    """Write a design as input files of the tool that its cost model agrees with (SCALE-Sim)."""
-    found = problem_of(RunConfig(problem, agent="", model=model))
-    choices = _choices(found.space, 0, _json(design, "--design"))
-    parts = [choices[:, found.space.columns_of(m.space)] for m in found.models]
-    files = [path for m, p in zip(found.models, parts, strict=True) for path in m.export(p, out)]
-    if not files:
-        raise InputError(f"no cost model of {problem!r} has a format to export to")
-    for path in files:
-        console.out.print(str(path), soft_wrap=True)
 
 
 def _run_with_progress(
@@ -327,25 +245,3 @@ def _options(texts: list[str]) -> dict[str, str]:
             raise InputError(f"--set takes name=value, got {text!r}")
         options[name.strip().replace("-", "_")] = value.strip()
     return options
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{where} is not JSON: {error}") from None
-
-
-def _choices(space: SearchSpace, position: int, item: Any) -> Designs:
-    """A design given as values by parameter or as choice indices, ``[1, p]``."""
-    try:
-        if isinstance(item, dict):
-            return space.encode([item])
-        if isinstance(item, list) and not any(isinstance(choice, bool) for choice in item):
-            return space.check([item])
-    except InputError as error:
-        text = str(error).removeprefix("design 0").removeprefix(":").strip()
-        raise InputError(f"design {position}: {text}") from None
-    raise InputError(
-        f"design {position}: must be a JSON object or a list of choice indices, got {item!r}"
-    )

@@ -33,6 +33,10 @@ Objectives = Annotated[
 Model = Annotated[
     str, typer.Option("--model", help="Workload: a name, an .onnx or .csv file, module:function.")
 ]
+Family = Annotated[
+    str,
+    typer.Option("--family", help="Accelerators to search, see 'codesign list families'."),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of the run.")]
 Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]
 

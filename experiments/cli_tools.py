@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from codesign_gym.experiments import console
-from codesign_gym.experiments.cli_app import Json, Model, Objectives, Out, Specs, app, given_specs
+from codesign_gym.experiments.cli_app import Family, Json, Model, Objectives, Out, Specs, app, given_specs
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import STORE_NAME
 from codesign_gym.search_spaces.errors import unknown_name
@@ -77,6 +77,7 @@ def tabulate_(
     problem: Annotated[str, typer.Argument(help="Name of a problem.")],
     specs: Specs = None,
     objectives: Objectives = None,
+    family: Family = "",
     model: Model = "",
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is there.")] = False,
@@ -93,6 +94,7 @@ def tabulate_(
         agent="",
         specs=given_specs(specs),
         objectives=tuple(objectives) if objectives else None,
+        family=family,
         model=model,
     )
     directory = out or Path("results") / f"{console.slug(problem)}-all"

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from codesign_gym.envs import make_problem
+from codesign_gym.envs import PROBLEMS, make_problem
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.search import agent_class
 from codesign_gym.search.options import make_options
@@ -26,6 +26,7 @@ _KEYS: dict[str, type] = {
     "objectives": list,
     "model": str,
     "proxy": str,
+    "family": str,
 }
 
 _KINDS = {str: "text", int: "a whole number", dict: "a table", list: "a list of texts"}
@@ -47,7 +48,7 @@ def read_config(path: Path, replaced: Set[str] = frozenset()) -> dict[str, Any]:
     data = read_toml(path, {key: (kind,) for key, kind in _KEYS.items()})
     text = path.read_text(encoding="utf-8")
     kept = {key: value for key, value in data.items() if key not in replaced}
-    if replaced & {"problem", "model"}:  # the others may be meant for another problem
+    if replaced & {"problem", "model", "family"}:  # the others may be meant for another problem
         kept = {k: v for k, v in kept.items() if k not in ("problem", "specs", "objectives")}
     _check_values(kept, lambda key: f"{path}, line {_line(text, key)}, key {key!r}")
     return data
@@ -98,9 +99,12 @@ def _check_values(data: Mapping[str, Any], where: Callable[[str], str]) -> None:
     for key in data.keys() & {"budget", "seed"}:
         located(key, partial(_check_number, key, data[key]))
     if "problem" in data:
-        own = {"model": data["model"]} if "model" in data else {}
-        problem = data["problem"]
-        located("model" if own else "problem", partial(make_problem, problem, **own))
+        problem, own = data["problem"], {}
+        located("problem", partial(PROBLEMS.get, problem))
+        for key in ("family", "model"):
+            if key in data:
+                own[key] = data[key]
+                located(key, partial(make_problem, problem, **own))
         for key in data.keys() & {"specs", "objectives"}:
             located(key, partial(make_problem, problem, **{key: data[key]}, **own))
     if "agent" in data:

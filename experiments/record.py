@@ -30,6 +30,7 @@ class RunConfig:
         objectives: Metrics to optimise in place of the problem's own; None keeps them.
         model: Workload of the problem, a name or a file, where it takes one; empty for its own.
         proxy: Path of a learned cost model in place of the problem's own; empty for none.
+        family: Accelerators to search, where the problem takes a family; empty for its own.
     """
 
     problem: str
@@ -41,6 +42,7 @@ class RunConfig:
     objectives: tuple[str, ...] | None = None
     model: str = ""
     proxy: str = ""
+    family: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description; its items are the constructor's arguments."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import platform
 import shlex
 import subprocess
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models import CostModel
-from codesign_gym.envs import DesignProblem, Evaluation, make_problem
+from codesign_gym.envs import PROBLEMS, DesignProblem, Evaluation, make_problem
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.search import Agent, agent_class, search
@@ -46,7 +47,8 @@ def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
 
 def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
     """The problem of a run, with its true cost models or with a proxy."""
-    options: dict[str, Any] = {"model": config.model} if config.model else {}
+    own = {"model": config.model, "family": config.family}
+    options: dict[str, Any] = {name: value for name, value in own.items() if value}
     problem = make_problem(
         config.problem, specs=config.specs, objectives=config.objectives, **options
     )
@@ -166,7 +168,7 @@ def _code_digests(
     names = {kind.__module__ for kind in kinds}
     names |= {
         name.partition(":")[0]
-        for name in (config.problem, config.agent, config.model)
+        for name in (config.problem, config.agent, config.model, config.family)
         if ":" in name
     }
     for name in sorted(names):
@@ -202,7 +204,14 @@ def normal(config: RunConfig, problem: DesignProblem, agent: Agent) -> RunConfig
     options = {name: getattr(agent.options, name) for name in config.options}
     specs = None if config.specs is None else tuple(str(spec) for spec in problem.specs)
     objectives = None if config.objectives is None else problem.objective_names
-    return replace(config, options=options, specs=specs, objectives=objectives)
+    family = "" if config.family == _own_family(config.problem) else config.family
+    return replace(config, options=options, specs=specs, objectives=objectives, family=family)
+
+
+def _own_family(problem: str) -> str:
+    """The family that a problem takes unless another is asked for; empty where it takes none."""
+    option = inspect.signature(PROBLEMS.get(problem)).parameters.get("family")
+    return "" if option is None else str(option.default)
 
 
 def command_line(config: RunConfig, directory: Path) -> str:
@@ -215,6 +224,8 @@ def command_line(config: RunConfig, directory: Path) -> str:
         words += ["--spec", spec]
     for objective in config.objectives or ():
         words += ["--objective", objective]
+    if config.family:
+        words += ["--family", config.family]
     if config.model:
         words += ["--model", config.model]
     if config.proxy:

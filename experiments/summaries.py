@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.families import FAMILIES, list_families
 from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
 from codesign_gym.envs import Evaluation, list_problems, make_problem
 from codesign_gym.experiments.record import RunRecord
@@ -178,9 +179,15 @@ def _reproduction(name: str) -> Row:
     return {"name": name, "size": size, "about": study.about, "source": study.source}
 
 
+def _family(name: str) -> Row:
+    about = _first_line(FAMILIES.get(name))
+    return {"name": name, "description": about}
+
+
 _KINDS: dict[str, tuple[Callable[[], list[str]], Callable[[str], Row]]] = {
     "agents": (list_agents, _agent),
     "cost-models": (list_cost_models, _cost_model),
+    "families": (list_families, _family),
     "problems": (list_problems, _problem),
     "reproductions": (REPRODUCTIONS.names, _reproduction),
     "spaces": (list_spaces, _space),
@@ -188,7 +195,7 @@ _KINDS: dict[str, tuple[Callable[[], list[str]], Callable[[str], Row]]] = {
 
 
 def catalogue(kind: str) -> list[Row]:
-    """Everything registered of a kind: agents, cost-models, problems, reproductions, spaces."""
+    """Everything registered of a kind, a key of `_KINDS`."""
     if kind not in _KINDS:
         raise unknown_name("kind", kind, _KINDS)
     names, describe = _KINDS[kind]

@@ -37,6 +37,7 @@ _KEYS: Mapping[str, tuple[type, ...]] = {
     "budget": (int,),
     "specs": (list,),
     "objectives": (list,),
+    "family": (str,),
     "model": (str,),
     "proxy": (str,),
 }
@@ -157,7 +158,8 @@ def read_sweep(path: Path) -> list[RunConfig]:
 
     Keys: ``problems`` (a list of names), ``agents`` (a table per agent; each of its options a value
     or a list of values to try), ``seeds`` (a number, or a list), ``budget``; and those of
-    `RunConfig` that are the same for all runs: ``specs``, ``objectives``, ``model``, ``proxy``.
+    `RunConfig` that are the same for all runs: ``specs``, ``objectives``, ``family``, ``model``,
+    ``proxy``.
 
     Raises:
         InputError: The file is missing or malformed, or a key, a name or a number is wrong.

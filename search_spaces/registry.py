@@ -2,7 +2,7 @@
 
 A package adds to a registry with the decorator, or without being imported by declaring an entry
 point in the registry's group (``codesign_gym.spaces``, ``codesign_gym.cost_models``,
-``codesign_gym.problems``, ``codesign_gym.agents``).
+``codesign_gym.families``, ``codesign_gym.problems``, ``codesign_gym.agents``).
 """
 
 from __future__ import annotations

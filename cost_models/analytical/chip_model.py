@@ -25,6 +25,8 @@ from codesign_gym.cost_models.analytical.dataflow import (
     area_mm2,
     network_totals,
 )
+from codesign_gym.cost_models.analytical.explanation import Row, explained
+from codesign_gym.cost_models.analytical.exports import FORMATS, mapped_files
 from codesign_gym.cost_models.analytical.scheduling import Method, Schedules, schedule
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
@@ -92,6 +94,7 @@ class ChipModel(CostModel):
     """
 
     name = "heterogeneous-chip"
+    formats = FORMATS
     source = (
         "NASAIC (Yang et al., DAC 2020): layers of several networks on two sub-accelerators; "
         "costs of a layer by the package's dataflow model at 45 nm"
@@ -129,6 +132,9 @@ class ChipModel(CostModel):
                     )
         else:
             loads = [_in_order(task) for task in tasks]
+            names = [task for task in tasks if isinstance(task, str)]
+            if len(names) == len(tasks):
+                self.name = f"heterogeneous-{'+'.join(names)}"
         self.groups = tuple(space.name for space in spaces) or tuple(
             f"network{i}" for i in range(1, len(loads) + 1)
         )
@@ -155,25 +161,52 @@ class ChipModel(CostModel):
         """Where and when the layers of one design ``[1, p]`` run: a row per layer.
 
         Columns: ``task``; ``layer``; ``on``, the sub-accelerator and its dataflow; ``start`` and
-        ``cycles``; ``energy_pct`` of the whole.
+        ``cycles``; ``energy_pct`` of the whole; and those of `explained`.
         """
         subs, plan, tables = self._schedules(designs)
         if np.isinf(plan.makespan[0]):
             return []
         rows: list[dict[str, str | float]] = []
         tasks = np.repeat(self.groups, np.diff(tables.starts))
+        costs: dict[tuple[int, int], Row] = {}
+        for on in np.unique(plan.choice).tolist():
+            used = np.unique(tables.layer[plan.choice == on])
+            chip = self._accelerators(_numbers(subs)[0, [on]])
+            own = explained(self.layers.take(used), chip, self._mapping)
+            costs |= {(on, row): cost for row, cost in zip(used.tolist(), own, strict=True)}
         for i, on in enumerate(plan.choice.tolist()):
             rows.append(
                 {
                     "task": str(tasks[i]),
                     "layer": self.layers.name[tables.layer[i]],
                     "on": f"sub{on + 1} ({SUB_DATAFLOWS[subs.dataflow[0, on]]})",
-                    "start": float(plan.start[i]),
-                    "cycles": float(tables.cycles[i, on]),
+                    "start": int(plan.start[i]),
+                    "cycles": int(tables.cycles[i, on]),
                     "energy_pct": float(100 * tables.energy[i, on] / plan.energy[0]),
                 }
+                | costs[on, int(tables.layer[i])]
             )
         return rows
+
+    def export(self, designs: Designs, form: str) -> dict[str, str]:
+        """One design ``[1, p]`` as input files of ZigZag or Timeloop, a folder per sub-accelerator.
+
+        Each sub-accelerator has the distinct layers that the schedule gives it.
+        """
+        if form not in self.formats:
+            return super().export(designs, form)
+        subs, plan, tables = self._schedules(designs)
+        if np.isinf(plan.makespan[0]):
+            raise InputError(f"there is no schedule to export: {UNPLACED}")
+        files: dict[str, str] = {}
+        for on in range(2):
+            rows = np.unique(tables.layer[plan.choice == on])
+            layers = self.layers.take(rows)
+            if layers.multiplies.any():
+                chip = self._accelerators(_numbers(subs)[0, [on]])
+                found = mapped_files(layers, chip, form, self._mapping)
+                files |= {f"sub{on + 1}/{name}": text for name, text in found.items()}
+        return files
 
     @cached_property
     def _areas(self) -> NDArray[np.float64]:
@@ -224,7 +257,7 @@ class ChipModel(CostModel):
             within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
             to = np.repeat(starts[:-1].reshape(lengths.shape)[:, task], length) + within
             layer[to] = rows[np.repeat(start, length) + within]
-        number = (subs.dataflow * TILES + subs.tiles - 1) * LANES + subs.lanes - 1
+        number = _numbers(subs)
         there = np.repeat(subs.tiles > 0, lengths.sum(axis=1), axis=0)
         pairs = np.repeat(number, lengths.sum(axis=1), axis=0) * len(self.layers) + layer[:, None]
         pairs = np.where(there, pairs, 0)
@@ -248,6 +281,12 @@ class ChipModel(CostModel):
         """Every layer as a network of its own."""
         rows = np.arange(len(self.layers) + 1)
         return Workloads(self.layers, rows, rows[:-1], np.ones(len(self.layers), np.int64))
+
+
+def _numbers(subs: SubAccelerators) -> IntArray:
+    """Sub-accelerators as numbers, for `_accelerators` and the table of costs, ``[n, 2]``."""
+    numbers: IntArray = (subs.dataflow * TILES + subs.tiles - 1) * LANES + subs.lanes - 1
+    return numbers
 
 
 def _in_order(task: str | Layers) -> Workloads:

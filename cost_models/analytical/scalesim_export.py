@@ -12,7 +12,6 @@ The tool's COMPUTE_REPORT and DETAILED_ACCESS_REPORT then hold the figures that
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 
@@ -63,17 +62,13 @@ UseRamulatorTrace : False
 """
 
 
-def write_scalesim(directory: Path, layers: Layers, arrays: SystolicArrays) -> list[Path]:
-    """Write ``scale.cfg``, ``topology.csv`` and ``layout.csv`` into ``directory``.
+def scalesim_files(layers: Layers, arrays: SystolicArrays) -> dict[str, str]:
+    """``scale.cfg``, ``topology.csv`` and ``layout.csv``, each with its text.
 
     Args:
-        directory: Made where it is missing.
         layers: The layers; pooling and elementwise ones, which the tool does not know, are left
             out.
         arrays: One accelerator, with whole kB of SRAM.
-
-    Returns:
-        The three paths.
 
     Raises:
         InputError: There is not exactly one accelerator, or an SRAM is no whole number of kB.
@@ -102,12 +97,8 @@ def write_scalesim(directory: Path, layers: Layers, arrays: SystolicArrays) -> l
     ]
     # The tool wants a layout of every layer and, without custom layouts, makes no use of it.
     layouts = [f"{row.split(',')[0]}," + "1," * 20 for row in rows]
-    files = {
+    return {
         "scale.cfg": config,
         "topology.csv": "\n".join(["Layer,M,N,K,", *rows, ""]),
         "layout.csv": "\n".join(["Layer name," + "factor," * 20, *layouts, ""]),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (directory / name).write_text(text)
-    return [directory / name for name in files]

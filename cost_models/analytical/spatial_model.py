@@ -7,13 +7,14 @@ from typing import Literal
 import numpy as np
 
 from codesign_gym.cost_models.analytical.dataflow import (
-    BOTTLENECKS,
     REASONS,
     SpatialAccelerators,
     area_mm2,
     evaluate,
     network_totals,
 )
+from codesign_gym.cost_models.analytical.explanation import Row, explained
+from codesign_gym.cost_models.analytical.exports import FORMATS, mapped_files
 from codesign_gym.cost_models.analytical.inference import INFERENCE_METRICS
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metrics
@@ -36,6 +37,7 @@ class SpatialModel(CostModel):
 
     source = "mapping-level dataflow model, checked against Eyeriss silicon (JSSC 2017) and ZigZag"
     metrics = INFERENCE_METRICS
+    formats = FORMATS
 
     def __init__(
         self,
@@ -65,29 +67,35 @@ class SpatialModel(CostModel):
         invalid = {REASONS[c]: codes == c for c in np.unique(codes).tolist() if c}
         return Metrics(self.metrics, np.stack(columns, axis=1), invalid)
 
-    def explain(self, designs: Designs) -> list[dict[str, str | float]]:
+    def export(self, designs: Designs, form: str) -> dict[str, str]:
+        """One design ``[1, p]``, with its mappings, as input files of ZigZag or Timeloop."""
+        if form not in self.formats:
+            return super().export(designs, form)
+        layers, chip = self._workloads.layers, self._accelerators(designs)
+        return mapped_files(layers, chip, form, self._mapping)
+
+    def explain(self, designs: Designs) -> list[Row]:
         """Where the cycles and the energy of one design ``[1, p]`` go: a row per distinct layer.
 
-        The columns are those of `SystolicModel.explain`; ``bound`` is what a layer waits for.
+        Columns: ``layer``; ``times`` it runs; ``cycles`` of all its runs and their share
+        ``cycles_pct``; ``energy_pct``, the share of the energy; and those of `explained`.
         """
         layers, times = self._workloads.layers, self._workloads.counts
-        table = evaluate(layers, self._accelerators(designs), self._mapping)
-        row = {name: column[0] for name, column in table.items()}
-        cycles = np.nan_to_num(row["cycles"]) * times
-        energy = np.nan_to_num(row["energy_pj"]) * times
-        return [
+        chip = self._accelerators(designs)
+        rows = explained(layers, chip, self._mapping)
+        cycles = np.nan_to_num(evaluate(layers, chip, self._mapping)["cycles"][0]) * times
+        energy = np.array([row["energy_uj"] for row in rows], dtype=np.float64) * times
+        shares: list[Row] = [
             {
                 "layer": name,
                 "times": int(times[i]),
                 "cycles": int(cycles[i]),
                 "cycles_pct": float(100 * cycles[i] / max(cycles.sum(), 1)),
-                "util_pct": float(100 * row["utilization"][i]),
-                "bound": BOTTLENECKS[row["bottleneck"][i]] if row["valid"][i] else "no mapping",
-                "energy_pct": float(100 * energy[i] / max(energy.sum(), 1)),
-                "macs_per_byte": float(row["macs"][i] / max(row["dram_bytes"][i], 1)),
+                "energy_pct": float(100 * energy[i] / energy.sum()) if energy.any() else 0.0,
             }
             for i, name in enumerate(layers.name)
         ]
+        return [share | row for share, row in zip(shares, rows, strict=True)]
 
     def _accelerators(self, designs: Designs) -> SpatialAccelerators:
         column = [values[designs[:, j]] for j, values in enumerate(self._values)]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.analytical.inference import INFERENCE_METRICS
-from codesign_gym.cost_models.analytical.scalesim_export import write_scalesim
+from codesign_gym.cost_models.analytical.scalesim_export import scalesim_files
 from codesign_gym.cost_models.analytical.systolic import (
     SystolicArrays,
     area_mm2,
@@ -48,6 +46,7 @@ class SystolicModel(CostModel):
         "45 nm energies and areas of Horowitz (ISSCC 2014)"
     )
     metrics = INFERENCE_METRICS
+    formats = ("scalesim",)
 
     def __init__(self, workload: str | Layers = "resnet18", batch: int = 1) -> None:
         accelerator = systolic_accelerator()
@@ -79,11 +78,13 @@ class SystolicModel(CostModel):
         values[:, 4] = totals["overall_util_pct"]
         return Metrics(self.metrics, values)
 
-    def export(self, designs: Designs, directory: Path) -> list[Path]:
-        """Write one design ``[1, p]`` as SCALE-Sim's input files; the files written."""
+    def export(self, designs: Designs, form: str) -> dict[str, str]:
+        """One design ``[1, p]`` as SCALE-Sim's input files, ``form`` being ``scalesim``."""
+        if form not in self.formats:
+            return super().export(designs, form)
         arrays, chosen = self._split(designs)
         layers, _ = self._network(int(chosen[0]))
-        return write_scalesim(directory, layers, arrays)
+        return scalesim_files(layers, arrays)
 
     def explain(self, designs: Designs) -> list[dict[str, str | float]]:
         """Where the cycles and the energy of one design ``[1, p]`` go: a row per distinct layer.

@@ -155,6 +155,8 @@ def _check_same(first: RunRecord, other: RunRecord) -> None:
     """Raise where two runs' evaluations may not be compared."""
     for what, one, two in (
         ("problem", first.config.problem, other.config.problem),
+        ("model", first.config.model, other.config.model),
+        ("family", first.config.family, other.config.family),
         ("search space", first.space.digest, other.space.digest),
         ("specs", "; ".join(map(str, first.specs)), "; ".join(map(str, other.specs))),
         ("objectives", *(", ".join(m.name for m in run.objectives) for run in (first, other))),

@@ -14,6 +14,8 @@ from codesign_gym.cost_models import (
     SpatialModel,
     SystolicModel,
     list_cost_models,
+    list_families,
+    make_family,
 )
 from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.workloads.spaces import all_networks
@@ -52,6 +54,7 @@ MODELS: dict[str, Callable[[], CostModel]] = {
         ChipModel, ("resnet18", "mobilenetv1"), method="heuristic"
     ),
     "systolic": partial(SystolicModel, "cell-network"),
+    **{f"family {name}": partial(make_family, name, "mobilenetv1") for name in list_families()},
     **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},
     **{
         f"synthetic {kind}": partial(SyntheticModel, problem.space)

@@ -148,17 +148,17 @@ def test_export_for_scale_sim(folder: Path) -> None:
     done = codesign("export", "resnet18-asic", "--design", choices, "--out", "tool")
     assert done.returncode == 0, done.stderr
     config = configparser.ConfigParser()
-    config.read(folder / "tool" / "scale.cfg")
+    config.read(folder / "tool" / "scalesim" / "scale.cfg")
     presets = config["architecture_presets"]
     assert (presets["ArrayHeight"], presets["ArrayWidth"], presets["Dataflow"]) == ("16", "8", "ws")
     assert presets["IfmapSramSzkB"] == "64"
-    header, *rows = (folder / "tool" / "topology.csv").read_text().splitlines()
+    header, *rows = (folder / "tool" / "scalesim" / "topology.csv").read_text().splitlines()
     layers = network("resnet18").unique()[0]
     m, k, n, _ = layers.gemm_shape()
     assert header == "Layer,M,N,K,"
     sizes = [[int(x) for x in row.split(",")[1:4]] for row in rows]
     assert sizes == np.stack([m, n, k], axis=1).tolist()
-    layouts = (folder / "tool" / "layout.csv").read_text().splitlines()[1:]
+    layouts = (folder / "tool" / "scalesim" / "layout.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in layouts] == [row.split(",")[0] for row in rows]
 
 

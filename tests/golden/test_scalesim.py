@@ -18,7 +18,7 @@ from tests.reference import reference_rows
 
 Table = dict[str, np.ndarray]
 
-# SCALE-Sim 3.0.0's own reports, run on files that `write_scalesim` wrote: rows, columns, dataflow,
+# SCALE-Sim 3.0.0's own reports, run on files that `scalesim_files` gave: rows, columns, dataflow,
 # (M, K, N); total cycles, SRAM reads of inputs and filters, writes of outputs; overall, mapping and
 # compute utilisation in %. Of 168 random layers run in the same way, all were equal.
 REPORTS = [
