@@ -10,6 +10,7 @@ from codesign_gym.cost_models.analytical.dataflow import (
     BOTTLENECKS,
     REASONS,
     SpatialAccelerators,
+    Table,
     area_mm2,
     evaluate,
     network_totals,
@@ -21,6 +22,27 @@ from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.load import load_workload
 from codesign_gym.cost_models.workloads.networks import Workloads
 from codesign_gym.search_spaces import Designs, spatial_accelerator
+
+
+def layers_explained(workloads: Workloads, table: Table) -> list[dict[str, str | float]]:
+    """A row per distinct layer of the one network on the one accelerator of a table ``[1, l]``."""
+    layers, times = workloads.layers, workloads.counts
+    row = {name: column[0] for name, column in table.items()}
+    cycles = np.nan_to_num(row["cycles"]) * times
+    energy = np.nan_to_num(row["energy_pj"]) * times
+    return [
+        {
+            "layer": name,
+            "times": int(times[i]),
+            "cycles": int(cycles[i]),
+            "cycles_pct": float(100 * cycles[i] / max(cycles.sum(), 1)),
+            "util_pct": float(100 * row["utilization"][i]),
+            "bound": BOTTLENECKS[row["bottleneck"][i]] if row["valid"][i] else "no mapping",
+            "energy_pct": float(100 * energy[i] / max(energy.sum(), 1)),
+            "macs_per_byte": float(row["macs"][i] / max(row["dram_bytes"][i], 1)),
+        }
+        for i, name in enumerate(layers.name)
+    ]
 
 
 class SpatialModel(CostModel):
@@ -70,24 +92,8 @@ class SpatialModel(CostModel):
 
         The columns are those of `SystolicModel.explain`; ``bound`` is what a layer waits for.
         """
-        layers, times = self._workloads.layers, self._workloads.counts
-        table = evaluate(layers, self._accelerators(designs), self._mapping)
-        row = {name: column[0] for name, column in table.items()}
-        cycles = np.nan_to_num(row["cycles"]) * times
-        energy = np.nan_to_num(row["energy_pj"]) * times
-        return [
-            {
-                "layer": name,
-                "times": int(times[i]),
-                "cycles": int(cycles[i]),
-                "cycles_pct": float(100 * cycles[i] / max(cycles.sum(), 1)),
-                "util_pct": float(100 * row["utilization"][i]),
-                "bound": BOTTLENECKS[row["bottleneck"][i]] if row["valid"][i] else "no mapping",
-                "energy_pct": float(100 * energy[i] / max(energy.sum(), 1)),
-                "macs_per_byte": float(row["macs"][i] / max(row["dram_bytes"][i], 1)),
-            }
-            for i, name in enumerate(layers.name)
-        ]
+        table = evaluate(self._workloads.layers, self._accelerators(designs), self._mapping)
+        return layers_explained(self._workloads, table)
 
     def _accelerators(self, designs: Designs) -> SpatialAccelerators:
         column = [values[designs[:, j]] for j, values in enumerate(self._values)]
