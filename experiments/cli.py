@@ -35,7 +35,7 @@ EXPLAINED = {
     "energy_pct": "energy %",
     "macs_per_byte": "MAC/B",
 }
-"""Columns of `CostModel.explain` and their short headings."""
+"""Columns of `CostModel.explain` with shorter headings than their names."""
 
 VERIFIED = 50
 """Designs of a search by proxy that the true cost models evaluate again, beside its front."""
@@ -248,7 +248,7 @@ def explain(
     console.print_designs(
         design_rows(found.space, evaluation, found.reward(evaluation)), found.space, found.name
     )
-    console.print_table([{EXPLAINED[k]: v for k, v in row.items()} for row in rows], "layers")
+    console.print_table([{EXPLAINED.get(k, k): v for k, v in row.items()} for row in rows], "parts")
 
 
 @app.command()
