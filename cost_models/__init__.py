@@ -1,6 +1,7 @@
 """What a design costs: analytical models, measured tables, learned proxies, one face."""
 
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
@@ -8,6 +9,7 @@ from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.families import FAMILIES, list_families, make_family
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
+from codesign_gym.cost_models.simulators.soc_model import SocModel
 from codesign_gym.cost_models.workloads import NETWORKS, Layers
 
 __all__ = [
@@ -15,11 +17,13 @@ __all__ = [
     "FAMILIES",
     "NETWORKS",
     "AccuracyTable",
+    "ArchGymModel",
     "ChipModel",
     "CostModel",
     "Layers",
     "Metric",
     "Metrics",
+    "SocModel",
     "SpatialModel",
     "SystolicModel",
     "list_cost_models",

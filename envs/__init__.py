@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gymnasium
 
+from codesign_gym.envs.archgym_problems import ARCHGYM_PROBLEMS
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.evaluator import BudgetExhausted, Evaluator
 from codesign_gym.envs.problem import DesignProblem, ProblemStatement
 from codesign_gym.envs.problems import PROBLEMS, list_problems, make_problem
+from codesign_gym.envs.soc_problems import SOC_PROBLEMS
 from codesign_gym.envs.specs import Spec
 
 __all__ = [
@@ -21,6 +23,9 @@ __all__ = [
     "list_problems",
     "make_problem",
 ]
+
+for _name, _factory in (ARCHGYM_PROBLEMS | SOC_PROBLEMS).items():
+    PROBLEMS.register(_name)(_factory)
 
 # Gymnasium has no entry points for plug-ins: importing the package registers its ids, so that
 # gymnasium.make("codesign_gym:codesign/Design-v0") works. Asked first, since registering twice

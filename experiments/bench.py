@@ -127,7 +127,10 @@ def import_rows() -> Iterator[Row]:
 
 BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "evaluation": evaluation_rows,
-    "cost-models": lambda: chain.from_iterable(rows() for rows in COST_MODEL_BENCHES.values()),
+    "cost-models": lambda: chain.from_iterable(
+        rows() for name, rows in COST_MODEL_BENCHES.items() if name != "soc"
+    ),
+    "soc": COST_MODEL_BENCHES["soc"],
     "vector": vector_rows,
     "agents": agent_rows,
     "store": store_rows,

@@ -26,6 +26,8 @@ from codesign_gym.cost_models.analytical.dataflow import (
 )
 from codesign_gym.cost_models.analytical.scheduling import schedule
 from codesign_gym.cost_models.metrics import Metrics
+from codesign_gym.cost_models.simulators.soc_model import SocModel
+from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.networks import Workloads, network
 from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.search_spaces import Designs, cell_network
@@ -185,6 +187,21 @@ def maestro_rows(count: int = 256) -> Iterator[Row]:
         yield _row(f"maestro {template}", count * len(layers) / taken / 1e6, "M layers/s")
 
 
+def soc_rows(count: int = 4096) -> Iterator[Row]:
+    """Systems on chip by phases: designs per second in a batch, and one design.
+
+    Args:
+        count: Designs in a batch.
+    """
+    for name in TASK_GRAPHS:
+        model = SocModel(name)
+        designs = model.space.sample(count, 0)
+        taken = seconds(partial(model.compute, designs), 15)
+        yield _row(f"soc {name}, n = {count}", count / taken / 1e3, "k designs/s")
+        one = partial(model.compute, designs[:1])
+        yield _row(f"soc {name}, one design", 1e3 * seconds(one, 25), "ms")
+
+
 def _compute(make: Callable[[], ChipModel], designs: Designs) -> Metrics:
     """The metrics by a model that knows nothing yet."""
     return make().compute(designs)
@@ -200,5 +217,6 @@ BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
     "dataflow-smooth": smooth_rows,
     "maestro": maestro_rows,
     "scheduling": scheduling_rows,
+    "soc": soc_rows,
 }
 """Benchmarks by name."""

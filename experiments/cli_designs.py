@@ -51,6 +51,16 @@ EXPLAINED = {
         "tile": "tile",
         "inner": "inner",
     },
+    "tasks, by start": {
+        "task": "task",
+        "on": "on",
+        "output": "output",
+        "start_ms": "start ms",
+        "end_ms": "end ms",
+        "bound": "bound",
+        "bound_pct": "% of time",
+        "energy_pct": "energy %",
+    },
 }
 """Tables that show `CostModel.explain`: title -> columns and their short headings."""
 
@@ -154,10 +164,16 @@ def export(
 
 
 def _explained(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The tables of `EXPLAINED` that the rows have columns for, equal rows of a table once."""
+    """The tables of `EXPLAINED` that the rows are for, equal rows of a table once."""
     one_task = len({row.get("task") for row in rows}) == 1
+    known = {name for headings in EXPLAINED.values() for name in headings}
+    if any(row.keys() - known for row in rows):  # of a cost model that is not ours
+        return {"parts": rows}
+    of_layers = any("layer" in row for row in rows)
     tables = {}
     for title, headings in EXPLAINED.items():
+        if ("layer" in headings) != of_layers:
+            continue
         columns = [name for name in headings if rows and name in rows[0]]
         if one_task and "task" in columns:
             columns.remove("task")

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from codesign_gym.experiments import console
-from codesign_gym.experiments.cli_app import Family, Json, Model, Objectives, Out, Specs, app, given_specs
+from codesign_gym.experiments.cli_app import (
+    Family,
+    Json,
+    Model,
+    Objectives,
+    Out,
+    Specs,
+    app,
+    given_specs,
+)
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import STORE_NAME
 from codesign_gym.search_spaces.errors import unknown_name

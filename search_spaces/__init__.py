@@ -7,7 +7,9 @@ from codesign_gym.search_spaces.checks import Designs
 from codesign_gym.search_spaces.errors import InputError
 from codesign_gym.search_spaces.groups import in_group
 from codesign_gym.search_spaces.hardware import (
+    archgym_accelerator,
     heterogeneous_accelerator,
+    soc,
     spatial_accelerator,
     systolic_accelerator,
 )
@@ -26,12 +28,14 @@ __all__ = [
     "Parameter",
     "Registry",
     "SearchSpace",
+    "archgym_accelerator",
     "cell_network",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
     "make_space",
     "resnet9_1d",
+    "soc",
     "spatial_accelerator",
     "systolic_accelerator",
     "unet_1d",
@@ -40,10 +44,12 @@ __all__ = [
 SPACES: Registry[Callable[..., SearchSpace]] = Registry("search space", "codesign_gym.spaces")
 """Registered spaces: name -> function that makes the space."""
 
+SPACES.register("archgym-accelerator")(archgym_accelerator)
 SPACES.register("cell-network")(cell_network)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)
+SPACES.register("soc")(soc)
 SPACES.register("systolic-accelerator")(systolic_accelerator)
 SPACES.register("unet-1d")(unet_1d)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from codesign_gym.cost_models.analytical.dataflow import (
     BOTTLENECKS,
+    Objective,
     SpatialAccelerators,
     evaluate,
     find_mapping,
@@ -20,6 +21,7 @@ from codesign_gym.cost_models.analytical.mapping import (
     STATIONARY,
 )
 from codesign_gym.cost_models.workloads.layers import Layers
+from codesign_gym.cost_models.workloads.networks import Workloads
 
 Row = dict[str, str | float]
 
@@ -33,10 +35,39 @@ _PARTS = {
 }
 
 
+def network_explained(
+    workloads: Workloads,
+    accelerator: SpatialAccelerators,
+    mapping: Literal["searched", "template"] = "searched",
+    objective: Objective = "edp",
+) -> list[Row]:
+    """A row per distinct layer of the one network, on one accelerator.
+
+    Columns: ``layer``; ``times`` it runs; ``cycles`` of all its runs and their share
+    ``cycles_pct``; ``energy_pct``, the share of the energy; and those of `explained`.
+    """
+    layers, times = workloads.layers, workloads.counts
+    rows = explained(layers, accelerator, mapping, objective)
+    cycles = np.nan_to_num(evaluate(layers, accelerator, mapping, objective)["cycles"][0]) * times
+    energy = np.array([row["energy_uj"] for row in rows], dtype=np.float64) * times
+    shares: list[Row] = [
+        {
+            "layer": name,
+            "times": int(times[i]),
+            "cycles": int(cycles[i]),
+            "cycles_pct": float(100 * cycles[i] / max(cycles.sum(), 1)),
+            "energy_pct": float(100 * energy[i] / energy.sum()) if energy.any() else 0.0,
+        }
+        for i, name in enumerate(layers.name)
+    ]
+    return [share | row for share, row in zip(shares, rows, strict=True)]
+
+
 def explained(
     layers: Layers,
     accelerator: SpatialAccelerators,
     mapping: Literal["searched", "template"] = "searched",
+    objective: Objective = "edp",
 ) -> list[Row]:
     """A row per layer, one occurrence each, on one accelerator.
 
@@ -47,8 +78,11 @@ def explained(
     each of them keeps (``in_pe``), the ``tile`` of the shared buffer where it is not the whole
     layer, and which loop over tiles is the ``inner``most. Empty where there is no mapping.
     """
-    table = {name: values[0] for name, values in evaluate(layers, accelerator, mapping).items()}
-    found, _ = find_mapping(layers, accelerator, mapping)
+    table = {
+        name: values[0]
+        for name, values in evaluate(layers, accelerator, mapping, objective).items()
+    }
+    found, _ = find_mapping(layers, accelerator, mapping, objective)
     groups = layers.groups
     sizes = np.stack([layers.n, layers.k // groups, layers.c // groups, layers.p, layers.q], axis=1)
     rows: list[Row] = []

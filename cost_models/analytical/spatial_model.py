@@ -10,10 +10,9 @@ from codesign_gym.cost_models.analytical.dataflow import (
     REASONS,
     SpatialAccelerators,
     area_mm2,
-    evaluate,
     network_totals,
 )
-from codesign_gym.cost_models.analytical.explanation import Row, explained
+from codesign_gym.cost_models.analytical.explanation import Row, network_explained
 from codesign_gym.cost_models.analytical.exports import FORMATS, mapped_files
 from codesign_gym.cost_models.analytical.inference import INFERENCE_METRICS
 from codesign_gym.cost_models.base import CostModel
@@ -77,25 +76,9 @@ class SpatialModel(CostModel):
     def explain(self, designs: Designs) -> list[Row]:
         """Where the cycles and the energy of one design ``[1, p]`` go: a row per distinct layer.
 
-        Columns: ``layer``; ``times`` it runs; ``cycles`` of all its runs and their share
-        ``cycles_pct``; ``energy_pct``, the share of the energy; and those of `explained`.
+        The columns are those of `network_explained`.
         """
-        layers, times = self._workloads.layers, self._workloads.counts
-        chip = self._accelerators(designs)
-        rows = explained(layers, chip, self._mapping)
-        cycles = np.nan_to_num(evaluate(layers, chip, self._mapping)["cycles"][0]) * times
-        energy = np.array([row["energy_uj"] for row in rows], dtype=np.float64) * times
-        shares: list[Row] = [
-            {
-                "layer": name,
-                "times": int(times[i]),
-                "cycles": int(cycles[i]),
-                "cycles_pct": float(100 * cycles[i] / max(cycles.sum(), 1)),
-                "energy_pct": float(100 * energy[i] / energy.sum()) if energy.any() else 0.0,
-            }
-            for i, name in enumerate(layers.name)
-        ]
-        return [share | row for share, row in zip(shares, rows, strict=True)]
+        return network_explained(self._workloads, self._accelerators(designs), self._mapping)
 
     def _accelerators(self, designs: Designs) -> SpatialAccelerators:
         column = [values[designs[:, j]] for j, values in enumerate(self._values)]

@@ -1,7 +1,15 @@
 """Hardware spaces."""
 
+from codesign_gym.search_spaces.hardware.archgym import archgym_accelerator
 from codesign_gym.search_spaces.hardware.heterogeneous import heterogeneous_accelerator
+from codesign_gym.search_spaces.hardware.soc import soc
 from codesign_gym.search_spaces.hardware.spatial import spatial_accelerator
 from codesign_gym.search_spaces.hardware.systolic import systolic_accelerator
 
-__all__ = ["heterogeneous_accelerator", "spatial_accelerator", "systolic_accelerator"]
+__all__ = [
+    "archgym_accelerator",
+    "heterogeneous_accelerator",
+    "soc",
+    "spatial_accelerator",
+    "systolic_accelerator",
+]

@@ -9,8 +9,10 @@ import pytest
 
 from codesign_gym.cost_models import (
     NETWORKS,
+    ArchGymModel,
     ChipModel,
     CostModel,
+    SocModel,
     SpatialModel,
     SystolicModel,
     list_cost_models,
@@ -18,6 +20,7 @@ from codesign_gym.cost_models import (
     make_family,
 )
 from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
+from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
 from codesign_gym.experiments.testing import (
@@ -37,6 +40,9 @@ def chip_of_cells() -> ChipModel:
 
 
 MODELS: dict[str, Callable[[], CostModel]] = {
+    "archgym-accelerator": ArchGymModel,
+    "soc": SocModel,
+    **{f"soc {name}": partial(SocModel, name) for name in TASK_GRAPHS},
     "spatial": SpatialModel,
     "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
     **{

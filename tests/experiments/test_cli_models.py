@@ -128,12 +128,17 @@ def test_explain_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     network_first = make_problem("mnist1d-asic").space.sample(1, np.random.default_rng(0))
     design = json.dumps(network_first[0].tolist())
-    for problem, given in (("mnist1d-asic", design), ("resnet18-asic", "[4,4,1,5,5,5,4,0]")):
+    chip = json.dumps([0] * len(make_problem("soc-edge-detection").space))
+    for problem, given, heading in (
+        ("mnist1d-asic", design, "layer"),
+        ("resnet18-asic", "[4,4,1,5,5,5,4,0]", "layer"),
+        ("soc-edge-detection", chip, "task"),
+    ):
         done = codesign("explain", problem, "--design", given)
         assert done.returncode == 0, done.stderr
         lines = done.stdout.splitlines()
         assert max(map(len, lines)) <= 80
-        assert "layer" in done.stdout
+        assert heading in done.stdout
         if problem == "resnet18-asic":
             [conv1] = [line for line in lines if line.startswith("conv1 ")]
             assert len(conv1.split()) == 8  # nothing is folded

@@ -1,0 +1,1 @@
+"""Simulators: what happens in time, event after event."""
