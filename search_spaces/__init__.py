@@ -11,7 +11,13 @@ from codesign_gym.search_spaces.hardware import (
     spatial_accelerator,
     systolic_accelerator,
 )
-from codesign_gym.search_spaces.networks import cell_network, resnet9_1d, unet_1d
+from codesign_gym.search_spaces.networks import (
+    cell_network,
+    draco_mobilenet,
+    mobilenet_1d,
+    resnet9_1d,
+    unet_1d,
+)
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
 from codesign_gym.search_spaces.registry import Registry
 from codesign_gym.search_spaces.space import SearchSpace
@@ -27,10 +33,12 @@ __all__ = [
     "Registry",
     "SearchSpace",
     "cell_network",
+    "draco_mobilenet",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
     "make_space",
+    "mobilenet_1d",
     "resnet9_1d",
     "spatial_accelerator",
     "systolic_accelerator",
@@ -41,6 +49,8 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry("search space", "codesig
 """Registered spaces: name -> function that makes the space."""
 
 SPACES.register("cell-network")(cell_network)
+SPACES.register("draco-mobilenet")(draco_mobilenet)
+SPACES.register("mobilenet-1d")(mobilenet_1d)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)
