@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gymnasium
 
+from codesign_gym.envs.draco import draco_mnist1d, draco_mobilenet
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.evaluator import BudgetExhausted, Evaluator
 from codesign_gym.envs.problem import DesignProblem, ProblemStatement
@@ -18,6 +19,8 @@ __all__ = [
     "Evaluator",
     "ProblemStatement",
     "Spec",
+    "draco_mnist1d",
+    "draco_mobilenet",
     "list_problems",
     "make_problem",
 ]

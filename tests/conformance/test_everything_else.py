@@ -11,6 +11,7 @@ from codesign_gym.cost_models import (
     NETWORKS,
     ChipModel,
     CostModel,
+    MobileNetModel,
     SpatialModel,
     SystolicModel,
     list_cost_models,
@@ -51,6 +52,8 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     "heterogeneous-chip, fixed": partial(
         ChipModel, ("resnet18", "mobilenetv1"), method="heuristic"
     ),
+    "mobilenet-groups": MobileNetModel,
+    "mobilenet-groups, small, with stalls": partial(MobileNetModel, "mobilenet-1d", "ws", 16, True),
     "systolic": partial(SystolicModel, "cell-network"),
     **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},
     **{
