@@ -3,6 +3,7 @@
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
+from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
@@ -23,6 +24,7 @@ __all__ = [
     "Layers",
     "Metric",
     "Metrics",
+    "MobileNetModel",
     "SocModel",
     "SpatialModel",
     "SystolicModel",

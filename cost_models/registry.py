@@ -10,6 +10,7 @@ from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
+from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
@@ -27,6 +28,7 @@ COST_MODELS.register("archgym-accelerator")(ArchGymModel)
 COST_MODELS.register("soc")(SocModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)
+COST_MODELS.register("mobilenet-groups")(MobileNetModel)
 COST_MODELS.register("systolic")(SystolicModel)
 
 

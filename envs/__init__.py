@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 
 from codesign_gym.envs.archgym_problems import ARCHGYM_PROBLEMS
+from codesign_gym.envs.draco import draco_mnist1d, draco_mobilenet
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.evaluator import BudgetExhausted, Evaluator
 from codesign_gym.envs.problem import DesignProblem, ProblemStatement
@@ -20,6 +21,8 @@ __all__ = [
     "Evaluator",
     "ProblemStatement",
     "Spec",
+    "draco_mnist1d",
+    "draco_mobilenet",
     "list_problems",
     "make_problem",
 ]

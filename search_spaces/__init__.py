@@ -13,7 +13,13 @@ from codesign_gym.search_spaces.hardware import (
     spatial_accelerator,
     systolic_accelerator,
 )
-from codesign_gym.search_spaces.networks import cell_network, resnet9_1d, unet_1d
+from codesign_gym.search_spaces.networks import (
+    cell_network,
+    draco_mobilenet,
+    mobilenet_1d,
+    resnet9_1d,
+    unet_1d,
+)
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
 from codesign_gym.search_spaces.registry import Registry
 from codesign_gym.search_spaces.space import SearchSpace
@@ -30,10 +36,12 @@ __all__ = [
     "SearchSpace",
     "archgym_accelerator",
     "cell_network",
+    "draco_mobilenet",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
     "make_space",
+    "mobilenet_1d",
     "resnet9_1d",
     "soc",
     "spatial_accelerator",
@@ -46,6 +54,8 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry("search space", "codesig
 
 SPACES.register("archgym-accelerator")(archgym_accelerator)
 SPACES.register("cell-network")(cell_network)
+SPACES.register("draco-mobilenet")(draco_mobilenet)
+SPACES.register("mobilenet-1d")(mobilenet_1d)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)

@@ -17,6 +17,7 @@ HEAVY = {"moocore", "numba", "onnx", "optuna", "plotly", "sklearn", "stable_base
 MAY_IMPORT_HEAVY = {
     "cost_models/accuracy/cell_torch.py": "defines torch modules; imported by the training alone",
     "cost_models/accuracy/grouped.py": "defines torch modules; imported by the training alone",
+    "cost_models/accuracy/mobilenet_torch.py": "defines torch modules; imported by the training",
     "cost_models/accuracy/resnet9_torch.py": "defines torch modules; imported by the training",
     "cost_models/accuracy/training.py": "trains with torch; imported inside a function",
     "cost_models/accuracy/unet_torch.py": "defines torch modules; imported by the training alone",

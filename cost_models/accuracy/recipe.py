@@ -24,6 +24,7 @@ class Recipe:
 
 RECIPES = {
     "cell-network": Recipe(),
+    "mobilenet-1d": Recipe(epochs=8),
     "resnet9-1d": Recipe(epochs=8),
     "unet-1d": Recipe(epochs=8),
 }

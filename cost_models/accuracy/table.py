@@ -32,6 +32,7 @@ class Embedded(NamedTuple):
 
 EMBEDDED = {
     ("cell-network", "mnist1d"): Embedded("mnist1d-accuracy", "mnist1d_cell.npz"),
+    ("mobilenet-1d", "mnist1d"): Embedded("mobilenet-mnist1d", "mnist1d_mobilenet.npz"),
     ("resnet9-1d", "mnist1d"): Embedded("resnet9-mnist1d", "mnist1d_resnet9.npz"),
     ("resnet9-1d", "mnist1d-shuffled"): Embedded(
         "resnet9-mnist1d-shuffled", "mnist1d-shuffled_resnet9.npz"

@@ -20,7 +20,12 @@ from codesign_gym.cost_models.workers import each
 from codesign_gym.search_spaces import InputError, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 
-METRICS = {"cell-network": "accuracy", "resnet9-1d": "accuracy", "unet-1d": "iou"}
+METRICS = {
+    "cell-network": "accuracy",
+    "mobilenet-1d": "accuracy",
+    "resnet9-1d": "accuracy",
+    "unet-1d": "iou",
+}
 """Space -> the metric of the tasks that its networks are made for."""
 
 

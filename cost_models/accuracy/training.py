@@ -21,6 +21,7 @@ from codesign_gym.cost_models.accuracy.grouped import (
     to_fp16,
     to_int8,
 )
+from codesign_gym.cost_models.accuracy.mobilenet_torch import MobileNet1d
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.resnet9_torch import ResNet9
 from codesign_gym.cost_models.accuracy.tasks import Task
@@ -29,6 +30,7 @@ from codesign_gym.search_spaces.errors import unknown_name
 
 MODULES: dict[str, Callable[[Mapping[str, object], int], Grouped]] = {
     "cell-network": CellNetwork.of,
+    "mobilenet-1d": MobileNet1d.of,
     "resnet9-1d": ResNet9.of,
     "unet-1d": UNet.of,
 }

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from codesign_gym.cost_models.workloads import cell, resnet9, unet
+from codesign_gym.cost_models.workloads import cell, mobilenet, resnet9, unet
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import Workloads
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace, make_space
@@ -23,12 +23,18 @@ class _Lowering(NamedTuple):
 
 _LOWERINGS = {
     "cell-network": _Lowering(cell.layer_keys, cell.layer),
+    "draco-mobilenet": _Lowering(mobilenet.layer_keys, mobilenet.layer),
+    "mobilenet-1d": _Lowering(mobilenet.layer_keys_1d, mobilenet.layer_1d),
     "resnet9-1d": _Lowering(resnet9.layer_keys, resnet9.layer),
     "unet-1d": _Lowering(unet.layer_keys, unet.layer),
 }
 
 NETWORK_SPACES: tuple[str, ...] = tuple(_LOWERINGS)
 """Spaces whose networks can be written as layers."""
+
+
+MOST_NETWORKS = 100_000
+"""Most networks of a space that are written as layers all at once."""
 
 
 def network_space(space: SearchSpace) -> str:
@@ -70,9 +76,15 @@ def all_networks(space: SearchSpace) -> Workloads:
     parameters alone are the same network.
 
     Raises:
-        InputError: The space is not one of `NETWORK_SPACES`.
+        InputError: The space is not one of `NETWORK_SPACES`, or has more than `MOST_NETWORKS`.
     """
-    return _all_networks(network_space(space))
+    name = network_space(space)
+    if space.size > MOST_NETWORKS:
+        raise InputError(
+            f"space {space.name!r} has {space.size:,} networks, of which at most "
+            f"{MOST_NETWORKS:,} can be listed: take those of single designs"
+        )
+    return _all_networks(name)
 
 
 @cache

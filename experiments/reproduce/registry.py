@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from codesign_gym.experiments.reproduce.draco import SOURCE, reproduce_draco
 from codesign_gym.experiments.reproduce.finding import Finding, Settings
 from codesign_gym.search_spaces import InputError, Registry
 
@@ -30,6 +31,17 @@ class Reproduction:
 
 REPRODUCTIONS: Registry[Reproduction] = Registry("reproduction", "codesign_gym.reproductions")
 """Registered reproductions: name -> study."""
+
+
+REPRODUCTIONS.register("draco")(
+    Reproduction(
+        reproduce_draco,
+        "MobileNetV1 with grouped convolutions on 64x64 PEs against row stationary",
+        SOURCE,
+        seeds=5,
+        budget=2000,
+    )
+)
 
 
 def reproduction(name: str) -> Reproduction:

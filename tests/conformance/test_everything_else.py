@@ -12,6 +12,7 @@ from codesign_gym.cost_models import (
     ArchGymModel,
     ChipModel,
     CostModel,
+    MobileNetModel,
     SocModel,
     SpatialModel,
     SystolicModel,
@@ -59,6 +60,8 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     "heterogeneous-chip, fixed": partial(
         ChipModel, ("resnet18", "mobilenetv1"), method="heuristic"
     ),
+    "mobilenet-groups": MobileNetModel,
+    "mobilenet-groups, small, with stalls": partial(MobileNetModel, "mobilenet-1d", "ws", 16, True),
     "systolic": partial(SystolicModel, "cell-network"),
     **{f"family {name}": partial(make_family, name, "mobilenetv1") for name in list_families()},
     **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},

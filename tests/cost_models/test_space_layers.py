@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from codesign_gym.cost_models.accuracy.training import MODULES
 from codesign_gym.cost_models.workloads import all_networks, from_space
-from codesign_gym.cost_models.workloads.spaces import NETWORK_SPACES, network_space
+from codesign_gym.cost_models.workloads.spaces import MOST_NETWORKS, NETWORK_SPACES, network_space
 from codesign_gym.search_spaces import InputError, make_space
 
-CONVOLUTIONAL = ("resnet9-1d", "unet-1d")
-SPACES = pytest.mark.parametrize("name", NETWORK_SPACES)
+CONVOLUTIONAL = ("mobilenet-1d", "resnet9-1d", "unet-1d")
+LISTABLE = [name for name in NETWORK_SPACES if make_space(name).size <= MOST_NETWORKS]
+SPACES = pytest.mark.parametrize("name", LISTABLE)
 
 
 def costs_of(module: nn.Module) -> tuple[list[tuple[int, int]], int]:
@@ -105,3 +106,10 @@ def test_other_spaces_have_no_layers() -> None:
             all_networks(space)
         with pytest.raises(InputError, match="has no layer tables"):
             from_space(space, space.sample(1, 0))
+
+
+def test_too_many_networks_to_list() -> None:
+    space = make_space("draco-mobilenet")
+    assert space.size > MOST_NETWORKS
+    with pytest.raises(InputError, match=r"'draco-mobilenet' has 2,395,008,000,000 networks, of "):
+        all_networks(space)
