@@ -4,524 +4,451 @@ The next event is the earliest of: the next command that the constraints allow, 
 that reaches the controller, the next refresh. Responses are no events: when a column command is
 issued, the clock at which its data are handed back is already known.
 
-A trace is given with its chains: the next request to the same bank, the next to the same row. Since
-requests enter in the order of the trace, "the oldest queued request to the open row" is then the
-next link of a chain, if it has entered; nothing is ever searched for.
+A trace comes with its chains: the next request to the same bank, the next to the same row. Since
+requests enter in the order of the trace, "the oldest queued request to the open row" is a link of a
+chain, if that has entered; nothing is searched for. A command changes the prospects of its own bank
+alone, beside the few clocks that all banks share.
 
-Letters: ``n`` requests, ``b`` banks.
+All that changes is in one array ``w``, of which the constants below name the places: numba passes
+one array on for nearly nothing, and dozens of them dearly. Letters: ``n`` requests, ``b`` a bank,
+``q`` the requests.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numba as nb
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
+Clocks = NDArray[np.int64]
+
 NEVER = 1 << 38
-"""A clock that no run reaches; a clock and a request number (24 bits) share one int64."""
+"""A clock that no run reaches: a clock and, below it, a request's number share an int64."""
 
-IDS = 24
+ID_BITS = 24
+"""Bits of a request's number; a trace must be shorter."""
 
-NONE, ACT, READ, WRITE, PRE = range(5)
-"""What a bank wants to do next."""
+MOST_BANKS = 16
 
-FIELDS = 9
-CLOCKS, REFRESHES, ACTS, PRES, READS, WRITES, OPEN, WINDOW, P95 = range(FIELDS)
-"""Columns of the counts that `run` gives."""
+REQUEST_FIELDS = 8
+BANK, ROW, IS_WRITE, NEXT_IN_BANK, NEXT_IN_ROW, SAME_BURST = range(6)
+"""Columns of the requests ``[n, 8]``: where a request goes and whether it writes; the next request
+to its bank, and to its row, ``n`` where there is none; the last one before it to the same burst, -1
+where there is none."""
 
-
-class Timing(NamedTuple):
-    """Clocks between commands; of two figures, the second is within a bank group."""
-
-    rcd: int
-    rp: int
-    ras: int
-    rc: int
-    rl: int
-    wl: int
-    burst: int
-    ccd_s: int
-    ccd_l: int
-    rrd_s: int
-    rrd_l: int
-    faw: int
-    rtp: int
-    wr: int
-    wtr_s: int
-    wtr_l: int
-    rdwr: int
-    refi: int
-    rfc: int
-    first_refresh: int
-    read_completion: int
-    groups: int
-    banks: int
-
-
-class Requests(NamedTuple):
-    """A trace as the kernel reads it, ``[n]`` each.
-
-    Attributes:
-        clock: When the trace offers the request.
-        bank, row, write: Where it goes, and whether it writes.
-        next_bank, next_row: The next request to the same bank, and row; ``n`` if there is none.
-        previous_address: The request before it to the same burst; -1 if there is none.
-        first_of_bank: First request of each bank, ``[b]``.
-    """
-
-    clock: NDArray[np.int64]
-    bank: NDArray[np.int32]
-    row: NDArray[np.int32]
-    write: NDArray[np.int8]
-    next_bank: NDArray[np.int32]
-    next_row: NDArray[np.int32]
-    previous_address: NDArray[np.int32]
-    first_of_bank: NDArray[np.int32]
-
-
-class Controller(NamedTuple):
-    """A design, its values in the order of the space's choices; 0 of ``postponed``: no refresh."""
-
-    page_policy: int
-    scheduler: int
-    buffer: int
-    buffer_size: int
-    reorder_queue: bool
-    postponed: int
-    pulled_in: int
-    arbiter: int
-    max_active: int
-
-
+NONE, ACTIVATE, READ, WRITE, PRECHARGE, REFRESH = range(6)
 OPEN_PAGE, OPEN_ADAPTIVE, CLOSED_PAGE, CLOSED_ADAPTIVE = range(4)
 FIFO, FR_FCFS_GRP, FR_FCFS = range(3)
 BANKWISE, READ_WRITE, SHARED = range(3)
 SIMPLE, FIFO_ARBITER, REORDER_ARBITER = range(3)
 
+TIMING = 22
+(
+    RCD, RP, RAS, RC, READ_END, WRITE_END, RTP, WRITE_TO_PRECHARGE, RRD_S, RRD_L, FAW, CCD_S, CCD_L,
+    READ_TO_WRITE, WRITE_TO_READ_S, WRITE_TO_READ_L, REFI, RFC, GROUPS, BANKS, READ_DONE, SPARE,
+) = range(TIMING)  # fmt: skip
+"""Places of the part: clocks between commands, of two the second within a bank group. READ_END and
+WRITE_END lead from a column command to the end of its data, READ_DONE to the end of what a read
+draws power for."""
 
-class Banks(NamedTuple):
-    """State of the banks, ``[b]`` each.
+DESIGN = 9
+(
+    PAGE_POLICY, SCHEDULER, BUFFER, BUFFER_SIZE, REORDER_QUEUE, POSTPONED, PULLED_IN, ARBITER,
+    MAX_ACTIVE,
+) = range(TIMING, TIMING + DESIGN)  # fmt: skip
+"""Places of the controller; without refresh POSTPONED is 0."""
 
-    Attributes:
-        row: The open row, -1 where the bank is precharged.
-        head: Its oldest queued request, if that has entered.
-        hit: Its oldest queued request to the open row, if that has entered.
-        count: Queued requests.
-        act, pre, cas: First clock at which the bank itself allows the command.
-        rda: As cas, for a read with auto-precharge: what the last write in the bank asks.
-        opened: Clock of the last activation.
-        want, chosen, automatic: The next command, the request that it serves, and whether it
-            precharges the bank by itself.
-        own: First clock at which the bank allows the next command.
-        slot: Which of the shared clocks bounds the next command.
-    """
+COUNTS = 8
+_AT_COUNTS = TIMING + DESIGN
+CLOCKS, ACTS, PRES, READS, WRITES, REFRESHES, OPEN_CLOCKS, WINDOW = range(
+    _AT_COUNTS, _AT_COUNTS + COUNTS
+)
+"""Places of the outcome: clock of the last response, commands, clocks with a row open out of the
+window that power is averaged over."""
 
-    row: NDArray[np.int32]
-    head: NDArray[np.int32]
-    hit: NDArray[np.int32]
-    count: NDArray[np.int32]
-    act: NDArray[np.int64]
-    pre: NDArray[np.int64]
-    cas: NDArray[np.int64]
-    rda: NDArray[np.int64]
-    opened: NDArray[np.int64]
-    want: NDArray[np.int8]
-    chosen: NDArray[np.int32]
-    automatic: NDArray[np.int8]
-    own: NDArray[np.int64]
-    slot: NDArray[np.int32]
+_AT_STATE = _AT_COUNTS + COUNTS
+(
+    _NOW, _LAST, _ENTERED, _ENTRY, _QUEUED_READS, _QUEUED_WRITES, _SERVED, _LAST_BANK, _DIRECTION,
+    _ARRIVAL, _EARLY, _WAITING, _TAKEN, _RESPONSES, _RESPONSE, _DELIVERY, _TRIGGER, _FLEX, _PULLED,
+    _BLOCKED, _REF_WANT, _REF_CLOCK, _REF_READY, _PREA_READY, _OPEN_BANKS, _COVERED, _END,
+) = range(_AT_STATE, _AT_STATE + 27)  # fmt: skip
+_RECENT = _AT_STATE + 27  # the last four activations
+_SHARED = _RECENT + 4  # per group activate, read, write: first clock for any bank; then 0
+_AT_BANKS = _SHARED + 3 * MOST_BANKS + 1
+(
+    _ROW, _HEAD, _HIT, _QUEUED, _ACT_FROM, _PRE_FROM, _COLUMN_FROM, _RDA_FROM, _OPENED, _WANT,
+    _CHOSEN, _AUTO, _FROM, _SLOT,
+) = range(_AT_BANKS, _AT_BANKS + 14 * MOST_BANKS, MOST_BANKS)  # fmt: skip
+WORK = _AT_BANKS + 14 * MOST_BANKS
+"""Length of ``w``."""
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _second_hit(b, entered, scheduler, requests, banks, served):
+@njit(cache=True, nogil=True)
+def _second_hit(w, q, ready, b):
     """Whether a second queued request hits the open row."""
-    if scheduler == FIFO:
-        second = requests.next_bank[banks.head[b]]
-        return second < entered and requests.row[second] == banks.row[b]
-    second = requests.next_row[banks.hit[b]]
-    while second < entered and served[second]:
-        second = requests.next_row[second]
-    return second < entered
+    if w[SCHEDULER] == FIFO:
+        second = q[w[_HEAD + b], NEXT_IN_BANK]
+        return second < w[_ENTERED] and q[second, ROW] == w[_ROW + b]
+    second = q[w[_HIT + b], NEXT_IN_ROW]
+    while second < w[_ENTERED] and ready[second]:
+        second = q[second, NEXT_IN_ROW]
+    return second < w[_ENTERED]
 
 
-@nb.njit(cache=True, nogil=True, inline="always")
-def _grouped(b, entered, last_write, requests, banks, served):
-    """The oldest hit of the last direction that no older hit to its address holds up, else any."""
-    first = banks.hit[b]
-    if requests.write[first] == last_write:
+@njit(cache=True, nogil=True)
+def _grouped(w, q, ready, first):
+    """The oldest hit of the last direction that waits for no older one to its burst, else any."""
+    if q[first, IS_WRITE] == w[_DIRECTION]:
         return first
-    other = requests.next_row[first]
-    while other < entered:
-        if not served[other] and requests.write[other] == last_write:
-            before = requests.previous_address[other]
-            if before < 0 or served[before]:
-                return other
-        other = requests.next_row[other]
+    k = q[first, NEXT_IN_ROW]
+    while k < w[_ENTERED]:
+        if ready[k] == 0 and q[k, IS_WRITE] == w[_DIRECTION]:
+            before = q[k, SAME_BURST]
+            if before < 0 or ready[before]:
+                return k
+        k = q[k, NEXT_IN_ROW]
     return first
 
 
-@nb.njit(cache=True, nogil=True)
-def _decide(b, entered, last_write, design, groups, requests, banks, served):
-    """Find the next command of a bank and the clock from which the bank allows it."""
-    if banks.count[b] == 0:
-        banks.want[b] = NONE
-        banks.own[b] = NEVER
+@njit(cache=True, nogil=True)
+def _decide(w, q, ready, b):
+    """Find the next command of a bank and the clock from which the bank itself allows it."""
+    if w[_QUEUED + b] == 0:
+        w[_FROM + b] = NEVER
+        w[_WANT + b] = NONE
         return
-    head = banks.head[b]
-    group = b % groups
-    if banks.row[b] < 0:
-        banks.want[b], banks.chosen[b] = ACT, head
-        banks.own[b] = banks.act[b]
-        banks.slot[b] = group
+    chosen, row, group = w[_HEAD + b], w[_ROW + b], b & (w[GROUPS] - 1)
+    if row < 0:
+        w[_WANT + b], w[_CHOSEN + b], w[_SLOT + b] = ACTIVATE, chosen, group
+        w[_FROM + b] = w[_ACT_FROM + b]
         return
-    if design.scheduler == FIFO:
-        hits = requests.row[head] == banks.row[b]
-        chosen = head
+    if w[SCHEDULER] == FIFO:
+        hits = q[chosen, ROW] == row
     else:
-        hits = banks.hit[b] < entered
-        chosen = banks.hit[b]
-        if hits and design.scheduler == FR_FCFS_GRP:
-            chosen = _grouped(b, entered, last_write, requests, banks, served)
+        hits = w[_HIT + b] < w[_ENTERED]
+        if hits:
+            chosen = w[_HIT + b]
+            if w[SCHEDULER] == FR_FCFS_GRP:
+                chosen = _grouped(w, q, ready, chosen)
+    w[_CHOSEN + b] = chosen
     if not hits:
-        banks.want[b], banks.chosen[b] = PRE, head
-        banks.own[b] = banks.pre[b]
-        banks.slot[b] = 3 * groups
+        w[_WANT + b], w[_SLOT + b] = PRECHARGE, 3 * MOST_BANKS
+        w[_FROM + b] = w[_PRE_FROM + b]
         return
-    automatic = design.page_policy == CLOSED_PAGE
-    if design.page_policy == OPEN_ADAPTIVE:
-        automatic = banks.count[b] >= 2 and not _second_hit(
-            b, entered, design.scheduler, requests, banks, served
-        )
-    elif design.page_policy == CLOSED_ADAPTIVE:
-        automatic = not _second_hit(b, entered, design.scheduler, requests, banks, served)
-    banks.chosen[b], banks.automatic[b] = chosen, automatic
-    if requests.write[chosen]:
-        banks.want[b], banks.slot[b] = WRITE, 2 * groups + group
-        banks.own[b] = banks.cas[b]
+    policy = w[PAGE_POLICY]
+    auto = policy == CLOSED_PAGE
+    if policy == OPEN_ADAPTIVE:
+        auto = w[_QUEUED + b] >= 2 and not _second_hit(w, q, ready, b)
+    elif policy == CLOSED_ADAPTIVE:
+        auto = not _second_hit(w, q, ready, b)
+    w[_AUTO + b] = auto
+    w[_FROM + b] = w[_COLUMN_FROM + b]
+    if q[chosen, IS_WRITE]:
+        w[_WANT + b], w[_SLOT + b] = WRITE, 2 * MOST_BANKS + group
     else:
-        banks.want[b], banks.slot[b] = READ, groups + group
-        banks.own[b] = max(banks.cas[b], banks.rda[b]) if automatic else banks.cas[b]
+        w[_WANT + b], w[_SLOT + b] = READ, MOST_BANKS + group
+        if auto:
+            w[_FROM + b] = max(w[_COLUMN_FROM + b], w[_RDA_FROM + b])
 
 
-@nb.njit(cache=True, nogil=True)
-def _first(floor, banks, shared):
-    """The next command: its clock and, below it, its request; ``NEVER`` or more if none."""
-    best = NEVER << IDS
-    for b in range(len(banks.own)):
-        clock = max(max(banks.own[b], shared[banks.slot[b]]), floor)
-        best = min(best, (clock << IDS) | banks.chosen[b])
+@njit(cache=True, nogil=True)
+def _first(w):
+    """The next command: its clock and, below it, its request, the oldest one of that clock."""
+    floor = max(w[_NOW], w[_LAST] + 1)
+    best = NEVER << ID_BITS
+    for b in range(w[BANKS]):
+        clock = max(max(w[_FROM + b], w[_SHARED + w[_SLOT + b]]), floor)
+        best = min(best, (clock << ID_BITS) | w[_CHOSEN + b])
     return best
 
 
-_STATE = 27
-(
-    _NOW, _LAST, _ENTERED, _READS, _WRITES, _DONE, _LAST_BANK, _LAST_WRITE, _ARRIVAL, _TIMED,
-    _WAITING, _TAKEN, _KNOWN, _OUT, _IN, _TRIGGER, _FLEX, _PULLED, _BLOCKED, _REF_WANT, _REF_CLOCK,
-    _REF_READY, _PREA_READY, _ROWS, _COVERED, _END, _BEFORE,
-) = range(_STATE)  # fmt: skip
-
-
-@nb.njit(cache=True, nogil=True)
-def _announce(design, requests, s, latency, handed):
-    """When the next request reaches the controller; never, as long as the arbiter is full."""
-    k = s[_ENTERED]
-    s[_ARRIVAL], s[_WAITING] = NEVER, 0
-    if k == len(requests.clock):
+@njit(cache=True, nogil=True)
+def _announce(w, clock, handed, latency):
+    """When the next request reaches the controller; not yet known while the arbiter is full."""
+    k = w[_ENTERED]
+    w[_ARRIVAL] = NEVER
+    if k == len(clock):
         return
-    before = s[_BEFORE]
-    if design.arbiter == SIMPLE:
-        s[_TAKEN] = max(requests.clock[k], before + 1)
-        s[_ARRIVAL], s[_TIMED] = s[_TAKEN], 0
+    if w[ARBITER] == SIMPLE:
+        w[_TAKEN] = w[_ARRIVAL] = max(clock[k], w[_ENTRY] + 1)
     else:
-        free = 0
-        if k >= design.max_active:
-            if k - design.max_active >= s[_KNOWN]:
+        taken = max(clock[k], w[_TAKEN] + 1)
+        if k >= w[MAX_ACTIVE]:  # it takes the place of an earlier one, once that is answered
+            place = k - w[MAX_ACTIVE]
+            if place >= w[_RESPONSES]:
                 return
-            free = handed[k - design.max_active]
-        taken = max(max(requests.clock[k], s[_TAKEN] + 1), free)
-        s[_TAKEN] = taken
-        s[_TIMED] = taken <= before
-        s[_ARRIVAL] = before + 1 if taken <= before else taken
-    latency[k] = -s[_TAKEN]
+            taken = max(taken, handed[place])
+        w[_TAKEN] = taken
+        w[_EARLY] = taken <= w[_ENTRY]
+        w[_ARRIVAL] = max(taken, w[_ENTRY] + 1)
+    latency[k] = -w[_TAKEN]
 
 
-@nb.njit(cache=True, nogil=True)
-def _enter(design, groups, requests, banks, s, served, latency, handed):
-    """Let the request at the door in if the buffer has room; its bank, or -1."""
-    if design.buffer == SHARED:
-        room = s[_READS] + s[_WRITES] < design.buffer_size
-    elif design.buffer == READ_WRITE:
-        room = s[_READS] < design.buffer_size and s[_WRITES] < design.buffer_size
-    else:
-        room = banks.count[s[_LAST_BANK]] < design.buffer_size
+@njit(cache=True, nogil=True)
+def _enter(w, q, clock, ready, handed, latency):
+    """Let the request at the door in, if the buffer has room."""
+    if w[BUFFER] == SHARED:
+        room = w[_QUEUED_READS] + w[_QUEUED_WRITES] < w[BUFFER_SIZE]
+    elif w[BUFFER] == READ_WRITE:
+        room = max(w[_QUEUED_READS], w[_QUEUED_WRITES]) < w[BUFFER_SIZE]
+    else:  # DRAMSys asks the bank of the request before
+        room = w[_QUEUED + w[_LAST_BANK]] < w[BUFFER_SIZE]
+    w[_WAITING] = not room
     if not room:
-        s[_WAITING], s[_ARRIVAL] = 1, NEVER
-        return -1
-    k = s[_ENTERED]
-    b = requests.bank[k]
-    s[_ENTERED], s[_LAST_BANK], s[_BEFORE] = k + 1, b, s[_NOW]
-    banks.count[b] += 1
-    s[_WRITES if requests.write[k] else _READS] += 1
-    _decide(b, k + 1, s[_LAST_WRITE], design, groups, requests, banks, served)
-    _announce(design, requests, s, latency, handed)
-    return b
+        w[_ARRIVAL] = NEVER
+        return
+    k = w[_ENTERED]
+    b = q[k, BANK]
+    w[_ENTERED], w[_LAST_BANK], w[_ENTRY] = k + 1, b, w[_NOW]
+    w[_QUEUED + b] += 1
+    if q[k, IS_WRITE]:
+        w[_QUEUED_WRITES] += 1
+    else:
+        w[_QUEUED_READS] += 1
+    _decide(w, q, ready, b)
+    _announce(w, clock, handed, latency)
 
 
-@nb.njit(cache=True, nogil=True)
-def _respond(k, end, design, s, ready, handed, latency):
-    """Note that the data of request k end at this clock, and when they are handed back."""
-    if not design.reorder_queue:  # the queue hands over one a clock, in the order of commands
-        end = max(end, s[_IN] + 1)
-        s[_IN] = end
-        if design.arbiter != REORDER_ARBITER:
-            latency[k] += end
-            handed[s[_KNOWN]] = end
-            s[_KNOWN] += 1
-            s[_OUT] = end
+@njit(cache=True, nogil=True)
+def _respond(w, k, ready, handed, latency):
+    """Hand back the data of request k, whose end ``ready`` tells, and what waited for it."""
+    if not w[REORDER_QUEUE]:  # one response a clock, in the order of the column commands
+        w[_DELIVERY] = max(ready[k], w[_DELIVERY] + 1)
+        ready[k] = w[_DELIVERY]
+        if w[ARBITER] != REORDER_ARBITER:
+            latency[k] += ready[k]
+            handed[w[_RESPONSES]] = w[_RESPONSE] = ready[k]
+            w[_RESPONSES] += 1
             return
-    ready[k] = end
-    k = s[_KNOWN]
-    while k < len(ready) and ready[k] > 0:
-        s[_OUT] = max(ready[k], s[_OUT] + 1)
-        latency[k] += s[_OUT]
-        handed[k] = s[_OUT]
-        k += 1
-    s[_KNOWN] = k
+    i = w[_RESPONSES]
+    while i < len(ready) and ready[i]:
+        w[_RESPONSE] = max(ready[i], w[_RESPONSE] + 1)
+        latency[i] += w[_RESPONSE]
+        handed[i] = w[_RESPONSE]
+        i += 1
+    w[_RESPONSES] = i
 
 
-@nb.njit(cache=True, nogil=True)
-def _close(clock, completion, s):
-    """A bank closes at this clock, which may lie ahead."""
-    s[_COVERED] = max(s[_COVERED], clock)
-    s[_END] = max(s[_END], (clock << 8) | completion)
+@njit(cache=True, nogil=True)
+def _close(w, clock, completion):
+    """A bank is precharged from this clock on, which may lie ahead."""
+    w[_COVERED] = max(w[_COVERED], clock)
+    w[_END] = max(w[_END], (clock << 8) | completion)
 
 
-@nb.njit(cache=True, nogil=True)
-def _column(b, timing, design, requests, banks, shared, s, served, counts):
-    """Issue the read or write of a bank now; the clock at which its data end."""
-    now, groups = s[_NOW], timing.groups
-    group, k = b % groups, banks.chosen[b]
-    write = banks.want[b] == WRITE
-    to_pre = timing.wl + timing.burst + timing.wr if write else timing.rtp
+@njit(cache=True, nogil=True)
+def _column(w, q, ready, b):
+    """Issue the read or write of a bank."""
+    now, k, write = w[_NOW], w[_CHOSEN + b], w[_WANT + b] == WRITE
+    own, groups = b & (w[GROUPS] - 1), w[GROUPS]
     for g in range(groups):
-        same = g == group
-        ccd = now + (timing.ccd_l if same else timing.ccd_s)
+        same = g == own
+        read_at, write_at = _SHARED + MOST_BANKS + g, _SHARED + 2 * MOST_BANKS + g
+        ccd = now + (w[CCD_L] if same else w[CCD_S])
         if write:
-            wtr = timing.wtr_l if same else timing.wtr_s
-            shared[groups + g] = max(shared[groups + g], now + timing.wl + timing.burst + wtr)
-            shared[2 * groups + g] = max(shared[2 * groups + g], ccd)
+            turn = now + (w[WRITE_TO_READ_L] if same else w[WRITE_TO_READ_S])
+            w[read_at] = max(w[read_at], turn)
+            w[write_at] = max(w[write_at], ccd)
         else:
-            shared[groups + g] = max(shared[groups + g], ccd)
-            shared[2 * groups + g] = max(shared[2 * groups + g], now + timing.rdwr)
-    s[_PREA_READY] = max(s[_PREA_READY], now + to_pre)
-    counts[WRITES if write else READS] += 1
-    s[_END] = max(s[_END], (now << 8) | (to_pre if write else timing.read_completion))
-    if banks.automatic[b]:
-        banks.act[b] = max(banks.act[b], now + to_pre + timing.rp)
-        s[_REF_READY] = max(s[_REF_READY], now + to_pre + timing.rp)
-        s[_ROWS] -= 1
-        counts[PRES] += 1
-        _close(max(now + to_pre, banks.opened[b] + timing.ras), timing.rp, s)
-        banks.row[b] = -1
-    else:
-        banks.pre[b] = max(banks.pre[b], now + to_pre)
+            w[read_at] = max(w[read_at], ccd)
+            w[write_at] = max(w[write_at], now + w[READ_TO_WRITE])
     if write:
-        banks.rda[b] = now + to_pre - timing.rtp
-    # the request leaves the buffer
-    served[k] = 1
-    banks.count[b] -= 1
-    s[_WRITES if write else _READS] -= 1
-    s[_LAST_WRITE] = write
-    s[_DONE] += 1
-    head = banks.head[b]
-    while head < s[_ENTERED] and served[head]:
-        head = requests.next_bank[head]
-    banks.head[b] = head
-    hit = banks.hit[b]
-    while hit < s[_ENTERED] and served[hit]:
-        hit = requests.next_row[hit]
-    banks.hit[b] = hit
-    return now + (timing.wl if write else timing.rl) + timing.burst
-
-
-@nb.njit(cache=True, nogil=True)
-def _row(b, timing, requests, banks, shared, s, recent, counts):
-    """Issue the activation or precharge of a bank now."""
-    now, groups = s[_NOW], timing.groups
-    if banks.want[b] == PRE:
-        banks.row[b] = -1
-        banks.act[b] = max(banks.act[b], now + timing.rp)
-        s[_REF_READY] = max(s[_REF_READY], now + timing.rp)
-        s[_ROWS] -= 1
-        counts[PRES] += 1
-        _close(now, timing.rp, s)
-        return
-    k = banks.chosen[b]
-    if s[_ROWS] == 0 and now > s[_COVERED]:
-        counts[OPEN] -= now - s[_COVERED]  # what is left of the window is when a row was open
-    s[_END] = max(s[_END], (now << 8) | timing.rcd)
-    s[_ROWS] += 1
-    counts[ACTS] += 1
-    banks.row[b], banks.hit[b], banks.opened[b] = requests.row[k], k, now
-    banks.cas[b] = now + timing.rcd
-    banks.pre[b] = max(banks.pre[b], now + timing.ras)
-    banks.act[b] = now + timing.rc
-    oldest = counts[ACTS] & 3  # where the activation three before this one stands
-    recent[(oldest + 3) & 3] = now
-    for g in range(groups):
-        rrd = timing.rrd_l if g == b % groups else timing.rrd_s
-        shared[g] = max(shared[g], max(now + rrd, recent[oldest] + timing.faw))
-    s[_REF_READY] = max(s[_REF_READY], now + timing.rc)
-    s[_PREA_READY] = max(s[_PREA_READY], now + timing.ras)
-
-
-@nb.njit(cache=True, nogil=True)
-def _consider_refresh(timing, design, s):
-    """The refresh manager's turn at a clock past its trigger."""
-    now, idle = s[_NOW], s[_READS] + s[_WRITES] == 0
-    s[_REF_WANT] = NONE
-    if now >= s[_TRIGGER] + timing.refi:
-        s[_TRIGGER] += timing.refi
-        s[_PULLED] = 0
-    if s[_PULLED]:
-        if not idle:
-            s[_PULLED] = 0
-            s[_TRIGGER] += timing.refi
-            return
-    elif s[_FLEX] == design.postponed:
-        s[_BLOCKED] = 1
-    elif not idle:
-        s[_FLEX] += 1
-        s[_TRIGGER] += timing.refi
-        return
-    s[_REF_WANT] = PRE if s[_ROWS] else ACT
-    s[_REF_CLOCK] = max(s[_PREA_READY] if s[_ROWS] else s[_REF_READY], max(now, s[_LAST] + 1))
-
-
-@nb.njit(cache=True, nogil=True)
-def _refresh(timing, design, requests, banks, shared, s, served, counts):
-    """Issue the refresh, or the precharge of all banks before it, now."""
-    now, precharge = s[_NOW], s[_REF_WANT] == PRE
-    s[_REF_WANT] = NONE
-    if precharge:
-        counts[PRES] += s[_ROWS]
-        s[_ROWS] = 0
-        _close(now, timing.rp, s)
-        s[_REF_READY] = max(s[_REF_READY], now + timing.rp)
-        for b in range(timing.banks):
-            banks.row[b] = -1
-            banks.act[b] = max(banks.act[b], now + timing.rp)
+        to_pre, done = w[WRITE_TO_PRECHARGE], w[WRITE_TO_PRECHARGE]
+        w[WRITES] += 1
+        w[_QUEUED_WRITES] -= 1
+        w[_RDA_FROM + b] = now + to_pre - w[RTP]
+        ready[k] = now + w[WRITE_END]
     else:
-        counts[REFRESHES] += 1
-        if now > s[_COVERED]:
-            counts[OPEN] -= now - s[_COVERED]
-        _close(now + timing.rfc - timing.rp, 0, s)
-        s[_REF_READY] = max(s[_REF_READY], now + timing.rfc)
-        for b in range(timing.banks):
-            banks.act[b] = max(banks.act[b], now + timing.rfc)
-        s[_BLOCKED] = 0
-        if s[_PULLED]:
-            s[_FLEX] -= 1
-        s[_PULLED] = 1
-        if s[_FLEX] == -design.pulled_in:
-            s[_PULLED] = 0
-            s[_TRIGGER] += timing.refi
-    for b in range(timing.banks):
-        _decide(b, s[_ENTERED], s[_LAST_WRITE], design, timing.groups, requests, banks, served)
+        to_pre, done = w[RTP], w[READ_DONE]
+        w[READS] += 1
+        w[_QUEUED_READS] -= 1
+        ready[k] = now + w[READ_END]
+    w[_DIRECTION] = write
+    w[_PREA_READY] = max(w[_PREA_READY], now + to_pre)
+    w[_END] = max(w[_END], (now << 8) | done)
+    if w[_AUTO + b]:
+        w[_ROW + b] = -1
+        w[_OPEN_BANKS] -= 1
+        w[PRES] += 1
+        w[_ACT_FROM + b] = max(w[_ACT_FROM + b], now + to_pre + w[RP])
+        w[_REF_READY] = max(w[_REF_READY], now + to_pre + w[RP])
+        _close(w, max(now + to_pre, w[_OPENED + b] + w[RAS]), w[RP])
+    else:
+        w[_PRE_FROM + b] = max(w[_PRE_FROM + b], now + to_pre)
+    w[_QUEUED + b] -= 1
+    w[_SERVED] += 1
+    head = w[_HEAD + b]
+    while head < w[_ENTERED] and ready[head]:
+        head = q[head, NEXT_IN_BANK]
+    w[_HEAD + b] = head
+    hit = w[_HIT + b]
+    while hit < w[_ENTERED] and ready[hit]:
+        hit = q[hit, NEXT_IN_ROW]
+    w[_HIT + b] = hit
 
 
-@nb.njit(cache=True, nogil=True)
-def run(timing, design, requests, latency):
+@njit(cache=True, nogil=True)
+def _activate(w, q, b):
+    """Open the row of the chosen request."""
+    now, k = w[_NOW], w[_CHOSEN + b]
+    if w[_OPEN_BANKS] == 0 and now > w[_COVERED]:
+        w[OPEN_CLOCKS] -= now - w[_COVERED]
+    w[_OPEN_BANKS] += 1
+    w[_ROW + b], w[_HIT + b], w[_OPENED + b] = q[k, ROW], k, now
+    w[_COLUMN_FROM + b] = now + w[RCD]
+    w[_PRE_FROM + b] = max(w[_PRE_FROM + b], now + w[RAS])
+    w[_ACT_FROM + b] = now + w[RC]
+    w[_RECENT + (w[ACTS] & 3)] = now
+    w[ACTS] += 1
+    four = w[_RECENT + (w[ACTS] & 3)] + w[FAW]
+    for g in range(w[GROUPS]):
+        rrd = now + (w[RRD_L] if g == b & (w[GROUPS] - 1) else w[RRD_S])
+        w[_SHARED + g] = max(w[_SHARED + g], max(rrd, four))
+    w[_REF_READY] = max(w[_REF_READY], now + w[RC])
+    w[_PREA_READY] = max(w[_PREA_READY], now + w[RAS])
+    w[_END] = max(w[_END], (now << 8) | w[RCD])
+
+
+@njit(cache=True, nogil=True)
+def _precharge(w, b):
+    """Close the row of a bank."""
+    now = w[_NOW]
+    w[_ROW + b] = -1
+    w[_OPEN_BANKS] -= 1
+    w[PRES] += 1
+    w[_ACT_FROM + b] = max(w[_ACT_FROM + b], now + w[RP])
+    w[_REF_READY] = max(w[_REF_READY], now + w[RP])
+    _close(w, now, w[RP])
+
+
+@njit(cache=True, nogil=True)
+def _consider_refresh(w):
+    """The refresh manager's turn, at or after its trigger."""
+    now, idle = w[_NOW], w[_QUEUED_READS] + w[_QUEUED_WRITES] == 0
+    w[_REF_WANT] = NONE
+    if now >= w[_TRIGGER] + w[REFI]:
+        w[_TRIGGER] += w[REFI]
+        w[_PULLED] = 0
+    if w[_PULLED]:
+        if not idle:
+            w[_PULLED] = 0
+            w[_TRIGGER] += w[REFI]
+            return
+    elif w[_FLEX] == w[POSTPONED]:
+        w[_BLOCKED] = 1
+    elif not idle:
+        w[_FLEX] += 1
+        w[_TRIGGER] += w[REFI]
+        return
+    w[_REF_WANT] = PRECHARGE if w[_OPEN_BANKS] else REFRESH
+    allowed = w[_PREA_READY] if w[_OPEN_BANKS] else w[_REF_READY]
+    w[_REF_CLOCK] = max(allowed, max(now, w[_LAST] + 1))
+
+
+@njit(cache=True, nogil=True)
+def _refresh(w, q, ready):
+    """Issue the refresh, or the precharge of all banks before it."""
+    now, want = w[_NOW], w[_REF_WANT]
+    w[_REF_WANT] = NONE
+    if want == PRECHARGE:
+        w[PRES] += w[_OPEN_BANKS]
+        w[_OPEN_BANKS] = 0
+        free = now + w[RP]
+        _close(w, now, w[RP])
+    else:
+        w[REFRESHES] += 1
+        if now > w[_COVERED]:
+            w[OPEN_CLOCKS] -= now - w[_COVERED]
+        free = now + w[RFC]
+        _close(w, free - w[RP], 0)
+        w[_BLOCKED] = 0
+        w[_FLEX] -= w[_PULLED]
+        w[_PULLED] = w[_FLEX] != -w[PULLED_IN]
+        if not w[_PULLED]:
+            w[_TRIGGER] += w[REFI]
+    w[_REF_READY] = max(w[_REF_READY], free)
+    for b in range(w[BANKS]):
+        w[_ROW + b] = -1
+        w[_ACT_FROM + b] = max(w[_ACT_FROM + b], free)
+        _decide(w, q, ready, b)
+
+
+@njit(cache=True, nogil=True)
+def _next_event(w, best):
+    """The clock of the next event."""
+    now = w[_ARRIVAL]
+    if not w[_BLOCKED]:
+        now = min(now, best >> ID_BITS)
+    if w[_REF_WANT] != NONE:
+        now = min(now, w[_REF_CLOCK])
+    elif w[_NOW] < w[_TRIGGER]:
+        now = min(now, w[_TRIGGER])
+    return now
+
+
+@njit(cache=True, nogil=True)
+def run(w, first, clock, q, ready, handed, latency):
     """Play a trace on one controller.
 
     Args:
-        timing: The part.
-        design: The controller.
-        requests: The trace.
-        latency: Gets the clocks from offer to response of each request, ``[n]``.
-
-    Returns:
-        Counts in the order of the constants above, ``[9]``.
+        w: Part and controller in their places, 0 elsewhere, ``[WORK]``; gets the outcome.
+        first: First request of each bank, ``n`` where there is none, ``[banks]``.
+        clock: When the trace offers each request, ``[n]``.
+        q: The requests, ``[n, 8]``.
+        ready: To work in, all 0, ``[n]``.
+        handed: To work in, ``[n]``.
+        latency: Gets the clocks of each request from its offer to its response, ``[n]``.
     """
-    n, groups = len(requests.clock), timing.groups
-    banks = Banks(
-        np.full(timing.banks, -1, np.int32),
-        requests.first_of_bank.copy(),
-        np.full(timing.banks, n, np.int32),
-        np.zeros(timing.banks, np.int32),
-        np.zeros(timing.banks, np.int64),
-        np.zeros(timing.banks, np.int64),
-        np.zeros(timing.banks, np.int64),
-        np.zeros(timing.banks, np.int64),
-        np.zeros(timing.banks, np.int64),
-        np.zeros(timing.banks, np.int8),
-        np.zeros(timing.banks, np.int32),
-        np.zeros(timing.banks, np.int8),
-        np.full(timing.banks, NEVER, np.int64),
-        np.zeros(timing.banks, np.int32),
-    )
-    shared = np.zeros(3 * groups + 1, np.int64)  # per group ACT, READ, WRITE; PRE: no bound
-    served = np.zeros(n, np.uint8)
-    ready = np.zeros(n, np.int64)
-    handed = np.zeros(n, np.int64)  # clocks of the responses, in their order
-    recent = np.full(4, -NEVER, np.int64)
-    counts = np.zeros(FIELDS, np.int64)
-    s = np.zeros(_STATE, np.int64)
-    s[_LAST] = s[_OUT] = s[_IN] = s[_TAKEN] = s[_BEFORE] = -1
-    s[_TRIGGER] = timing.first_refresh if design.postponed else NEVER
-    _announce(design, requests, s, latency, handed)
-    best = NEVER << IDS
-    while s[_DONE] < n:
-        now = NEVER if s[_BLOCKED] else best >> IDS
-        arrival = s[_ARRIVAL]
-        now = min(now, arrival)
-        if s[_REF_WANT] != NONE:
-            now = min(now, s[_REF_CLOCK])
-        elif s[_NOW] < s[_TRIGGER]:
-            now = min(now, s[_TRIGGER])
-        s[_NOW] = now
-        late = arrival == now and s[_TIMED] == 0
-        if arrival == now and not late:
-            _enter(design, groups, requests, banks, s, served, latency, handed)
-            best = _first(max(now, s[_LAST] + 1), banks, shared)
-        was_blocked = s[_BLOCKED]
-        if now >= s[_TRIGGER]:
-            _consider_refresh(timing, design, s)
-        if s[_REF_WANT] != NONE and s[_REF_CLOCK] <= now:
-            s[_LAST] = now
-            _refresh(timing, design, requests, banks, shared, s, served, counts)
-        elif not was_blocked and best >> IDS <= now:
-            s[_LAST] = now
-            k = best & ((1 << IDS) - 1)
-            b = requests.bank[k]
-            if banks.want[b] == ACT or banks.want[b] == PRE:
-                _row(b, timing, requests, banks, shared, s, recent, counts)
+    n = len(clock)
+    for b in range(w[BANKS]):
+        w[_ROW + b], w[_HEAD + b], w[_HIT + b], w[_FROM + b] = -1, first[b], n, NEVER
+    for i in range(4):
+        w[_RECENT + i] = -NEVER
+    w[_LAST] = w[_RESPONSE] = w[_DELIVERY] = w[_TAKEN] = w[_ENTRY] = -1
+    w[_TRIGGER] = w[REFI] if w[POSTPONED] else NEVER
+    _announce(w, clock, handed, latency)
+    best = NEVER << ID_BITS
+    while w[_SERVED] < n:
+        now = w[_NOW] = _next_event(w, best)
+        arrives, blocked = w[_ARRIVAL] == now, w[_BLOCKED]
+        if arrives and w[_EARLY]:
+            _enter(w, q, clock, ready, handed, latency)
+            best = _first(w)
+        if now >= w[_TRIGGER]:
+            _consider_refresh(w)
+        if w[_REF_WANT] != NONE and w[_REF_CLOCK] <= now:
+            w[_LAST] = now
+            _refresh(w, q, ready)
+        elif not blocked and best >> ID_BITS <= now:  # what is due is not held back by a block
+            w[_LAST] = now
+            k = best & ((1 << ID_BITS) - 1)
+            b = q[k, BANK]
+            want = w[_WANT + b]
+            if want == ACTIVATE:
+                _activate(w, q, b)
+            elif want == PRECHARGE:
+                _precharge(w, b)
             else:
-                before = s[_LAST_WRITE]
-                end = _column(b, timing, design, requests, banks, shared, s, served, counts)
-                if s[_WAITING]:
-                    _enter(design, groups, requests, banks, s, served, latency, handed)
-                _respond(k, end, design, s, ready, handed, latency)
-                if s[_ARRIVAL] == NEVER and not s[_WAITING]:
-                    _announce(design, requests, s, latency, handed)
-                if design.scheduler == FR_FCFS_GRP and before != s[_LAST_WRITE]:
-                    for other in range(timing.banks):
-                        if banks.row[other] >= 0:
-                            _decide(other, s[_ENTERED], s[_LAST_WRITE], design, groups, requests,
-                                    banks, served)
-            _decide(b, s[_ENTERED], s[_LAST_WRITE], design, groups, requests, banks, served)
-        if now >= s[_TRIGGER]:
-            _consider_refresh(timing, design, s)
-        if late and s[_ARRIVAL] == now:
-            _enter(design, groups, requests, banks, s, served, latency, handed)
-            if now >= s[_TRIGGER]:
-                _consider_refresh(timing, design, s)
-        best = _first(max(now, s[_LAST] + 1), banks, shared)
-    counts[CLOCKS] = s[_OUT]
-    counts[WINDOW] = (s[_END] >> 8) + (s[_END] & 255) - 1
-    if s[_ROWS] == 0 and counts[WINDOW] > s[_COVERED]:
-        counts[OPEN] -= counts[WINDOW] - s[_COVERED]
-    counts[OPEN] += counts[WINDOW]
-    return counts
+                direction = w[_DIRECTION]
+                _column(w, q, ready, b)
+                if w[_WAITING]:
+                    _enter(w, q, clock, ready, handed, latency)
+                _respond(w, k, ready, handed, latency)
+                if w[_ARRIVAL] == NEVER and not w[_WAITING]:
+                    _announce(w, clock, handed, latency)
+                if w[SCHEDULER] == FR_FCFS_GRP and direction != w[_DIRECTION]:
+                    for other in range(w[BANKS]):
+                        _decide(w, q, ready, other)
+            _decide(w, q, ready, b)
+        if now >= w[_TRIGGER]:
+            _consider_refresh(w)
+        if arrives and not w[_EARLY] and w[_ARRIVAL] == now:  # seen after this clock's command
+            _enter(w, q, clock, ready, handed, latency)
+            if now >= w[_TRIGGER]:
+                _consider_refresh(w)
+        best = _first(w)
+    w[CLOCKS] = w[_RESPONSE]
+    w[WINDOW] = (w[_END] >> 8) + (w[_END] & 255) - 1
+    if w[_OPEN_BANKS] == 0 and w[WINDOW] > w[_COVERED]:
+        w[OPEN_CLOCKS] -= w[WINDOW] - w[_COVERED]
+    w[OPEN_CLOCKS] += w[WINDOW]
