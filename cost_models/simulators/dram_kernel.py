@@ -17,7 +17,8 @@ one array on for nearly nothing, and dozens of them dearly. Letters: ``n`` reque
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Clocks = NDArray[np.int64]
@@ -70,9 +71,9 @@ _AT_STATE = _AT_COUNTS + COUNTS
 (
     _NOW, _LAST, _ENTERED, _ENTRY, _QUEUED_READS, _QUEUED_WRITES, _SERVED, _LAST_BANK, _DIRECTION,
     _ARRIVAL, _EARLY, _WAITING, _TAKEN, _RESPONSES, _RESPONSE, _DELIVERY, _TRIGGER, _FLEX, _PULLED,
-    _BLOCKED, _REF_WANT, _REF_CLOCK, _REF_READY, _PREA_READY, _OPEN_BANKS, _COVERED, _END,
-) = range(_AT_STATE, _AT_STATE + 27)  # fmt: skip
-_RECENT = _AT_STATE + 27  # the last four activations
+    _BLOCKED, _REF_WANT, _REF_CLOCK, _REF_READY, _PREA_READY, _OPEN_BANKS, _COVERED, _END, _N,
+) = range(_AT_STATE, _AT_STATE + 28)  # fmt: skip
+_RECENT = _AT_STATE + 28  # the last four activations
 _SHARED = _RECENT + 4  # per group activate, read, write: first clock for any bank; then 0
 _AT_BANKS = _SHARED + 3 * MOST_BANKS + 1
 (
@@ -83,30 +84,41 @@ WORK = _AT_BANKS + 14 * MOST_BANKS
 """Length of ``w``."""
 
 
+@intrinsic
+def _pointer(context, address, like):
+    """The address as a pointer to the items of an array."""
+    pointer = types.CPointer(like.dtype)
+
+    def to_pointer(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(pointer))
+
+    return pointer(address, like), to_pointer
+
+
 @njit(cache=True, nogil=True)
 def _second_hit(w, q, ready, b):
     """Whether a second queued request hits the open row."""
     if w[SCHEDULER] == FIFO:
-        second = q[w[_HEAD + b], NEXT_IN_BANK]
-        return second < w[_ENTERED] and q[second, ROW] == w[_ROW + b]
-    second = q[w[_HIT + b], NEXT_IN_ROW]
+        second = q[w[_HEAD + b] * REQUEST_FIELDS + NEXT_IN_BANK]
+        return second < w[_ENTERED] and q[second * REQUEST_FIELDS + ROW] == w[_ROW + b]
+    second = q[w[_HIT + b] * REQUEST_FIELDS + NEXT_IN_ROW]
     while second < w[_ENTERED] and ready[second]:
-        second = q[second, NEXT_IN_ROW]
+        second = q[second * REQUEST_FIELDS + NEXT_IN_ROW]
     return second < w[_ENTERED]
 
 
 @njit(cache=True, nogil=True)
 def _grouped(w, q, ready, first):
     """The oldest hit of the last direction that waits for no older one to its burst, else any."""
-    if q[first, IS_WRITE] == w[_DIRECTION]:
+    if q[first * REQUEST_FIELDS + IS_WRITE] == w[_DIRECTION]:
         return first
-    k = q[first, NEXT_IN_ROW]
+    k = q[first * REQUEST_FIELDS + NEXT_IN_ROW]
     while k < w[_ENTERED]:
-        if ready[k] == 0 and q[k, IS_WRITE] == w[_DIRECTION]:
-            before = q[k, SAME_BURST]
+        if ready[k] == 0 and q[k * REQUEST_FIELDS + IS_WRITE] == w[_DIRECTION]:
+            before = q[k * REQUEST_FIELDS + SAME_BURST]
             if before < 0 or ready[before]:
                 return k
-        k = q[k, NEXT_IN_ROW]
+        k = q[k * REQUEST_FIELDS + NEXT_IN_ROW]
     return first
 
 
@@ -123,7 +135,7 @@ def _decide(w, q, ready, b):
         w[_FROM + b] = w[_ACT_FROM + b]
         return
     if w[SCHEDULER] == FIFO:
-        hits = q[chosen, ROW] == row
+        hits = q[chosen * REQUEST_FIELDS + ROW] == row
     else:
         hits = w[_HIT + b] < w[_ENTERED]
         if hits:
@@ -143,7 +155,7 @@ def _decide(w, q, ready, b):
         auto = not _second_hit(w, q, ready, b)
     w[_AUTO + b] = auto
     w[_FROM + b] = w[_COLUMN_FROM + b]
-    if q[chosen, IS_WRITE]:
+    if q[chosen * REQUEST_FIELDS + IS_WRITE]:
         w[_WANT + b], w[_SLOT + b] = WRITE, 2 * MOST_BANKS + group
     else:
         w[_WANT + b], w[_SLOT + b] = READ, MOST_BANKS + group
@@ -167,7 +179,7 @@ def _announce(w, clock, handed, latency):
     """When the next request reaches the controller; not yet known while the arbiter is full."""
     k = w[_ENTERED]
     w[_ARRIVAL] = NEVER
-    if k == len(clock):
+    if k == w[_N]:
         return
     if w[ARBITER] == SIMPLE:
         w[_TAKEN] = w[_ARRIVAL] = max(clock[k], w[_ENTRY] + 1)
@@ -198,10 +210,10 @@ def _enter(w, q, clock, ready, handed, latency):
         w[_ARRIVAL] = NEVER
         return
     k = w[_ENTERED]
-    b = q[k, BANK]
+    b = q[k * REQUEST_FIELDS + BANK]
     w[_ENTERED], w[_LAST_BANK], w[_ENTRY] = k + 1, b, w[_NOW]
     w[_QUEUED + b] += 1
-    if q[k, IS_WRITE]:
+    if q[k * REQUEST_FIELDS + IS_WRITE]:
         w[_QUEUED_WRITES] += 1
     else:
         w[_QUEUED_READS] += 1
@@ -221,7 +233,7 @@ def _respond(w, k, ready, handed, latency):
             w[_RESPONSES] += 1
             return
     i = w[_RESPONSES]
-    while i < len(ready) and ready[i]:
+    while i < w[_N] and ready[i]:
         w[_RESPONSE] = max(ready[i], w[_RESPONSE] + 1)
         latency[i] += w[_RESPONSE]
         handed[i] = w[_RESPONSE]
@@ -279,11 +291,11 @@ def _column(w, q, ready, b):
     w[_SERVED] += 1
     head = w[_HEAD + b]
     while head < w[_ENTERED] and ready[head]:
-        head = q[head, NEXT_IN_BANK]
+        head = q[head * REQUEST_FIELDS + NEXT_IN_BANK]
     w[_HEAD + b] = head
     hit = w[_HIT + b]
     while hit < w[_ENTERED] and ready[hit]:
-        hit = q[hit, NEXT_IN_ROW]
+        hit = q[hit * REQUEST_FIELDS + NEXT_IN_ROW]
     w[_HIT + b] = hit
 
 
@@ -294,7 +306,7 @@ def _activate(w, q, b):
     if w[_OPEN_BANKS] == 0 and now > w[_COVERED]:
         w[OPEN_CLOCKS] -= now - w[_COVERED]
     w[_OPEN_BANKS] += 1
-    w[_ROW + b], w[_HIT + b], w[_OPENED + b] = q[k, ROW], k, now
+    w[_ROW + b], w[_HIT + b], w[_OPENED + b] = q[k * REQUEST_FIELDS + ROW], k, now
     w[_COLUMN_FROM + b] = now + w[RCD]
     w[_PRE_FROM + b] = max(w[_PRE_FROM + b], now + w[RAS])
     w[_ACT_FROM + b] = now + w[RC]
@@ -387,19 +399,9 @@ def _next_event(w, best):
 
 
 @njit(cache=True, nogil=True)
-def run(w, first, clock, q, ready, handed, latency):
-    """Play a trace on one controller.
-
-    Args:
-        w: Part and controller in their places, 0 elsewhere, ``[WORK]``; gets the outcome.
-        first: First request of each bank, ``n`` where there is none, ``[banks]``.
-        clock: When the trace offers each request, ``[n]``.
-        q: The requests, ``[n, 8]``.
-        ready: To work in, all 0, ``[n]``.
-        handed: To work in, ``[n]``.
-        latency: Gets the clocks of each request from its offer to its response, ``[n]``.
-    """
-    n = len(clock)
+def _play(w, first, clock, q, ready, handed, latency, n):
+    """`run`, on pointers."""
+    w[_N] = n
     for b in range(w[BANKS]):
         w[_ROW + b], w[_HEAD + b], w[_HIT + b], w[_FROM + b] = -1, first[b], n, NEVER
     for i in range(4):
@@ -422,7 +424,7 @@ def run(w, first, clock, q, ready, handed, latency):
         elif not blocked and best >> ID_BITS <= now:  # what is due is not held back by a block
             w[_LAST] = now
             k = best & ((1 << ID_BITS) - 1)
-            b = q[k, BANK]
+            b = q[k * REQUEST_FIELDS + BANK]
             want = w[_WANT + b]
             if want == ACTIVATE:
                 _activate(w, q, b)
@@ -452,3 +454,28 @@ def run(w, first, clock, q, ready, handed, latency):
     if w[_OPEN_BANKS] == 0 and w[WINDOW] > w[_COVERED]:
         w[OPEN_CLOCKS] -= w[WINDOW] - w[_COVERED]
     w[OPEN_CLOCKS] += w[WINDOW]
+
+
+@njit(cache=True, nogil=True)
+def run(w, first, clock, q, ready, handed, latency):
+    """Play a trace on one controller.
+
+    Args:
+        w: Part and controller in their places, 0 elsewhere, ``[WORK]``; gets the outcome.
+        first: First request of each bank, ``n`` where there is none, ``[banks]``.
+        clock: When the trace offers each request, ``[n]``.
+        q: The requests, ``[n, 8]``.
+        ready: To work in, all 0, ``[n]``.
+        handed: To work in, ``[n]``.
+        latency: Gets the clocks of each request from its offer to its response, ``[n]``.
+    """
+    _play(
+        _pointer(w.ctypes.data, w),
+        _pointer(first.ctypes.data, first),
+        _pointer(clock.ctypes.data, clock),
+        _pointer(q.ctypes.data, q),
+        _pointer(ready.ctypes.data, ready),
+        _pointer(handed.ctypes.data, handed),
+        _pointer(latency.ctypes.data, latency),
+        len(clock),
+    )
