@@ -7,6 +7,7 @@ from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
+from codesign_gym.cost_models.simulators.dram_model import DramModel
 from codesign_gym.cost_models.workloads import NETWORKS, Layers
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "AccuracyTable",
     "ChipModel",
     "CostModel",
+    "DramModel",
     "Layers",
     "Metric",
     "Metrics",

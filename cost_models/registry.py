@@ -12,6 +12,7 @@ from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.simulators.dram_model import DramModel
 from codesign_gym.search_spaces import Registry
 
 COST_MODELS: Registry[Callable[..., CostModel]] = Registry("cost model", "codesign_gym.cost_models")
@@ -21,6 +22,7 @@ for (_space, _task), _table in EMBEDDED.items():
     _factory = partial(AccuracyTable, _space, _task)
     _factory.__doc__ = f"Networks of {_space}: {get_task(_task).about}."
     COST_MODELS.register(_table.model)(_factory)
+COST_MODELS.register("dram")(DramModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)
 COST_MODELS.register("systolic")(SystolicModel)

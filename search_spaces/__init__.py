@@ -7,6 +7,7 @@ from codesign_gym.search_spaces.checks import Designs
 from codesign_gym.search_spaces.errors import InputError
 from codesign_gym.search_spaces.groups import in_group
 from codesign_gym.search_spaces.hardware import (
+    dram_controller,
     heterogeneous_accelerator,
     spatial_accelerator,
     systolic_accelerator,
@@ -27,6 +28,7 @@ __all__ = [
     "Registry",
     "SearchSpace",
     "cell_network",
+    "dram_controller",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
@@ -41,6 +43,7 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry("search space", "codesig
 """Registered spaces: name -> function that makes the space."""
 
 SPACES.register("cell-network")(cell_network)
+SPACES.register("dram-controller")(dram_controller)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)

@@ -1,7 +1,13 @@
 """Hardware spaces."""
 
+from codesign_gym.search_spaces.hardware.dram import dram_controller
 from codesign_gym.search_spaces.hardware.heterogeneous import heterogeneous_accelerator
 from codesign_gym.search_spaces.hardware.spatial import spatial_accelerator
 from codesign_gym.search_spaces.hardware.systolic import systolic_accelerator
 
-__all__ = ["heterogeneous_accelerator", "spatial_accelerator", "systolic_accelerator"]
+__all__ = [
+    "dram_controller",
+    "heterogeneous_accelerator",
+    "spatial_accelerator",
+    "systolic_accelerator",
+]
