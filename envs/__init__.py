@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gymnasium
 
+import codesign_gym.envs.dram_problems  # noqa: F401 - registers its problems
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.evaluator import BudgetExhausted, Evaluator
 from codesign_gym.envs.problem import DesignProblem, ProblemStatement

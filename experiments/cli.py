@@ -13,7 +13,17 @@ import numpy as np
 import typer
 
 from codesign_gym.experiments import cli_tools, console
-from codesign_gym.experiments.cli_app import Fresh, Json, Model, Objectives, Out, Proxy, Specs, app
+from codesign_gym.experiments.cli_app import (
+    Fresh,
+    Json,
+    Model,
+    Objectives,
+    Out,
+    Proxy,
+    Specs,
+    Trace,
+    app,
+)
 from codesign_gym.experiments.config import make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
@@ -83,6 +93,7 @@ def run_(
     specs: Specs = None,
     objectives: Objectives = None,
     model: Model = "",
+    trace: Trace = "",
     proxy: Proxy = "",
     plugin: Annotated[str | None, typer.Option(help="An agent of your own, module:Class.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; flags win over it.")] = None,
@@ -99,6 +110,7 @@ def run_(
         "specs": _specs(specs),
         "objectives": tuple(objectives) if objectives else None,
         "model": model or None,
+        "trace": trace or None,
         "proxy": proxy or None,
     }
     if plugin is not None and ":" not in plugin:
@@ -138,6 +150,7 @@ def compare(
     specs: Specs = None,
     objectives: Objectives = None,
     model: Model = "",
+    trace: Trace = "",
     fresh: Fresh = False,
     out: Out = None,
     as_json: Json = False,
@@ -157,6 +170,7 @@ def compare(
                 "specs": _specs(specs),
                 "objectives": tuple(objectives) if objectives else None,
                 "model": model,
+                "trace": trace,
             }
         )
         for agent in names
@@ -202,11 +216,12 @@ def evaluate(
     ] = None,
     specs: Specs = None,
     model: Model = "",
+    trace: Trace = "",
     proxy: Proxy = "",
     as_json: Json = False,
 ) -> None:
     """Evaluate designs given by hand."""
-    config = RunConfig(problem, agent="", specs=_specs(specs), model=model)
+    config = RunConfig(problem, agent="", specs=_specs(specs), model=model, trace=trace)
     found = problem_of(config, proxy=proxy)
     given = [_json(text, "--design") for text in design or []]
     if designs is not None:
@@ -233,10 +248,11 @@ def explain(
     problem: Annotated[str, typer.Argument(help="Name of a problem.")],
     design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
     model: Model = "",
+    trace: Trace = "",
     as_json: Json = False,
 ) -> None:
     """Show where the cycles and the energy of one design go, layer by layer."""
-    found = problem_of(RunConfig(problem, agent="", model=model))
+    found = problem_of(RunConfig(problem, agent="", model=model, trace=trace))
     choices = _choices(found.space, 0, _json(design, "--design"))
     rows = [
         row for m in found.models for row in m.explain(choices[:, found.space.columns_of(m.space)])
@@ -258,9 +274,10 @@ def export(
     design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
     out: Annotated[Path, typer.Option("--out", help="Directory for the files.")],
     model: Model = "",
+    trace: Trace = "",
 ) -> None:
-    """Write a design as input files of the tool that its cost model agrees with (SCALE-Sim)."""
-    found = problem_of(RunConfig(problem, agent="", model=model))
+    """Write a design as input files of the tool that its cost model agrees with."""
+    found = problem_of(RunConfig(problem, agent="", model=model, trace=trace))
     choices = _choices(found.space, 0, _json(design, "--design"))
     parts = [choices[:, found.space.columns_of(m.space)] for m in found.models]
     files = [path for m, p in zip(found.models, parts, strict=True) for path in m.export(p, out)]

@@ -30,5 +30,8 @@ Objectives = Annotated[
 Model = Annotated[
     str, typer.Option("--model", help="Workload: a name, an .onnx or .csv file, module:function.")
 ]
+Trace = Annotated[
+    str, typer.Option("--trace", help="Memory trace: an .stl or .stl.gz file, or a name.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of the run.")]
 Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]

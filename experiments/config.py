@@ -25,8 +25,12 @@ _KEYS: dict[str, type] = {
     "specs": list,
     "objectives": list,
     "model": str,
+    "trace": str,
     "proxy": str,
 }
+
+_WORKLOADS = ("model", "trace")
+"""Keys that say what a problem's designs are to work on."""
 
 _KINDS = {str: "text", int: "a whole number", dict: "a table", list: "a list of texts"}
 
@@ -65,7 +69,7 @@ def read_config(path: Path, replaced: Set[str] = frozenset()) -> dict[str, Any]:
                 raise InputError(f"{where} must be a list of texts, got {value!r}")
             data[key] = tuple(value)
     kept = {key: value for key, value in data.items() if key not in replaced}
-    if replaced & {"problem", "model"}:  # the others may be meant for another problem
+    if replaced & {"problem", *_WORKLOADS}:  # the others may be meant for another problem
         kept = {k: v for k, v in kept.items() if k not in ("problem", "specs", "objectives")}
     _check_values(kept, lambda key: f"{path}, line {_line(text, key)}, key {key!r}")
     return data
@@ -83,9 +87,9 @@ def _check_values(data: Mapping[str, Any], where: Callable[[str], str]) -> None:
     for key in data.keys() & {"budget", "seed"}:
         located(key, partial(_check_number, key, data[key]))
     if "problem" in data:
-        own = {"model": data["model"]} if "model" in data else {}
+        own = {key: data[key] for key in _WORKLOADS if key in data}
         problem = data["problem"]
-        located("model" if own else "problem", partial(make_problem, problem, **own))
+        located(next(iter(own), "problem"), partial(make_problem, problem, **own))
         for key in data.keys() & {"specs", "objectives"}:
             located(key, partial(make_problem, problem, **{key: data[key]}, **own))
     if "agent" in data:

@@ -43,7 +43,7 @@ def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
 
 def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
     """The problem of a run, with its true cost models or with a proxy."""
-    options: dict[str, Any] = {"model": config.model} if config.model else {}
+    options: dict[str, Any] = {**config.workload}
     problem = make_problem(
         config.problem, specs=config.specs, objectives=config.objectives, **options
     )
@@ -181,7 +181,7 @@ def _package_digest() -> str:
 
 def _file_digests(config: RunConfig) -> dict[str, str]:
     """Path -> SHA-256 of every file that the configuration names."""
-    named = (config.model, config.proxy)
+    named = (config.model, config.trace, config.proxy)
     return {path: _digest(path) for path in named if path and Path(path).is_file()}
 
 
@@ -207,8 +207,8 @@ def command_line(config: RunConfig, directory: Path) -> str:
         words += ["--spec", spec]
     for objective in config.objectives or ():
         words += ["--objective", objective]
-    if config.model:
-        words += ["--model", config.model]
+    for name, value in config.workload.items():
+        words += [f"--{name}", value]
     if config.proxy:
         words += ["--proxy", config.proxy]
     return shlex.join([*words, "--out", str(directory)])
