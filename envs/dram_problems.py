@@ -16,7 +16,7 @@ from codesign_gym.envs.rewards import TargetRatio, WeightedProduct
 from codesign_gym.envs.specs import Spec
 
 _CAPS: dict[str, tuple[str, float, dict[str, float]]] = {
-    "stream": ("total_time_ns", 2000.0, {"total_time_ns": 5.1e4, "average_power_mw": 1680.0}),
+    "stream": ("total_time_ns", 1680.0, {"total_time_ns": 5.1e4, "average_power_mw": 1680.0}),
     "random": ("total_time_ns", 2400.0, {"total_time_ns": 1.2e5, "average_power_mw": 2200.0}),
     "cloud-1": ("total_time_ns", 2000.0, {"total_time_ns": 1.1e5, "average_power_mw": 1800.0}),
     "cloud-2": ("total_time_ns", 2000.0, {"total_time_ns": 1.1e5, "average_power_mw": 1800.0}),

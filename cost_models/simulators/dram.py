@@ -44,6 +44,7 @@ DRAM_METRICS = (
 that lets nothing in has short latencies, but long delays."""
 
 _SPACE = dram_controller()
+_PLAYED = at.COUNTS + 3  # figures of one run
 
 
 def simulate(
@@ -93,7 +94,7 @@ def simulate_all(
     else:
         with ThreadPoolExecutor(threads) as pool:
             played = list(pool.map(_play, jobs))
-    outcome = np.array(played).reshape(len(traces), len(places), -1)
+    outcome = np.array(played).reshape(len(traces), len(places), _PLAYED)
     return [Metrics(DRAM_METRICS, _figures(table[which], part)) for table in outcome]
 
 
@@ -157,8 +158,8 @@ def _play(job: tuple[Requests, NDArray[np.int64]]) -> NDArray[np.float64]:
     """The kernel's counts, and in clocks mean and 95th percentile of latency, mean of delay."""
     from codesign_gym.cost_models.simulators import dram_kernel as kernel
 
-    (first, clock, table), work = job
-    n = len(clock)
+    (first, clock, table), controller = job
+    n, work = len(clock), controller.copy()
     handed, latency = np.empty(n, np.int64), np.empty(n, np.int64)
     kernel.run(work, first, clock, table, np.zeros(n, np.int64), handed, latency)
     p95 = kernel.nearest_rank(latency, -(-95 * n // 100))

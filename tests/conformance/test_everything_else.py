@@ -11,6 +11,7 @@ from codesign_gym.cost_models import (
     NETWORKS,
     ChipModel,
     CostModel,
+    DramModel,
     SpatialModel,
     SystolicModel,
     list_cost_models,
@@ -35,6 +36,8 @@ def chip_of_cells() -> ChipModel:
 
 
 MODELS: dict[str, Callable[[], CostModel]] = {
+    "dram": DramModel,
+    "dram, DDR4": partial(DramModel, "mixed", "DDR4-2400"),
     "spatial": SpatialModel,
     "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
     **{
