@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.simulators.dram_places import MOST_BANKS
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 
 
@@ -75,6 +76,13 @@ class Part:
     """Clocks that a burst of eight occupies the data bus."""
     devices: int = 8
     burst_bytes: int = 64
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.banks <= MOST_BANKS and self.groups in (1, 2, 4, 8, 16)):
+            raise InputError(
+                f"{self.name} must have 1..{MOST_BANKS} banks in 1, 2, 4, 8 or 16 groups, "
+                f"got {self.banks} in {self.groups}"
+            )
 
     @property
     def size_bytes(self) -> int:

@@ -56,7 +56,7 @@ class Trace:
     address: NDArray[np.int64]
     name: str = "trace"
     lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
-    _cache: dict[str, Requests] = field(default_factory=dict, repr=False)
+    _cache: dict[Part, Requests] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for name, dtype in (("clock", np.int64), ("write", np.bool_), ("address", np.int64)):
@@ -105,9 +105,9 @@ class Trace:
         Raises:
             InputError: An address outside the part; the text names the request.
         """
-        if part.name not in self._cache:
-            self._cache[part.name] = self._place(part)
-        return self._cache[part.name]
+        if part not in self._cache:
+            self._cache[part] = self._place(part)
+        return self._cache[part]
 
     def _place(self, part: Part) -> Requests:
         outside = (self.address < 0) | (self.address >= part.size_bytes)

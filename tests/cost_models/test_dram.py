@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -244,6 +245,8 @@ def test_dicts_and_rows_are_the_same_designs() -> None:
     [
         (lambda t: simulate(t, [PLAIN], "DDR9"), "unknown DRAM part 'DDR9'.*DDR3-1600, DDR4-2400"),
         (lambda t: simulate(t, [PLAIN], cast(Any, 3)), "named by text, got 3"),
+        (lambda t: simulate(cast(Any, "t.stl"), [PLAIN]), "what read_trace .* gives, got 't.stl'"),
+        (lambda t: replace(PARTS["DDR3-1600"], banks=32), "1..16 banks.*got 32 in 1"),
         (lambda t: simulate(t, cast(Any, PLAIN)), "must be a list"),
         (lambda t: simulate(t, [PLAIN | {"Sheduler": "Fifo"}]), "did you mean 'Scheduler'"),
         (lambda t: simulate(t, [PLAIN | {"Scheduler": "Lifo"}]), "Fifo, FrFcfsGrp, FrFcfs.*'Lifo'"),
