@@ -13,9 +13,9 @@ All that changes is in one array ``w``, of which `dram_places` names the places,
 passed on as pointers: numba would count references to arrays at every call, which took four fifths
 of the time. Letters: ``n`` requests, ``b`` a bank, ``q`` the requests.
 
-The model is DRAMSys 4 (Steiner et al., SAMOS 2020). Of its refresh two things are easily missed: the
-manager has its turn before and after the command of a clock, and banks that it blocks for a forced
-refresh still issue the command that is due at that clock.
+The model is DRAMSys 4 (Steiner et al., SAMOS 2020). Of its refresh two things are easily missed:
+the manager has its turn before and after the command of a clock, and banks that it blocks for a
+forced refresh still issue the command that is due at that clock.
 """
 
 from __future__ import annotations
