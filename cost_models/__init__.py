@@ -10,6 +10,7 @@ from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.families import FAMILIES, list_families, make_family
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
+from codesign_gym.cost_models.simulators.dram_model import DramModel
 from codesign_gym.cost_models.simulators.soc_model import SocModel
 from codesign_gym.cost_models.workloads import NETWORKS, Layers
 
@@ -21,6 +22,7 @@ __all__ = [
     "ArchGymModel",
     "ChipModel",
     "CostModel",
+    "DramModel",
     "Layers",
     "Metric",
     "Metrics",

@@ -14,6 +14,7 @@ from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.simulators.dram_model import DramModel
 from codesign_gym.cost_models.simulators.soc_model import SocModel
 from codesign_gym.search_spaces import Registry
 
@@ -26,6 +27,7 @@ for (_space, _task), _table in EMBEDDED.items():
     COST_MODELS.register(_table.model)(_factory)
 COST_MODELS.register("archgym-accelerator")(ArchGymModel)
 COST_MODELS.register("soc")(SocModel)
+COST_MODELS.register("dram")(DramModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)
 COST_MODELS.register("mobilenet-groups")(MobileNetModel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gymnasium
 
+import codesign_gym.envs.dram_problems  # noqa: F401 - registers its problems
 from codesign_gym.envs.archgym_problems import ARCHGYM_PROBLEMS
 from codesign_gym.envs.draco import draco_mnist1d, draco_mobilenet
 from codesign_gym.envs.evaluation import Evaluation

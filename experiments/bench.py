@@ -23,6 +23,7 @@ from codesign_gym.cost_models import NETWORKS, SystolicModel
 from codesign_gym.cost_models.workloads import network
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments.bench_cost_models import BENCHES as COST_MODEL_BENCHES
+from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
@@ -126,6 +127,7 @@ def import_rows() -> Iterator[Row]:
 
 
 BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
+    "dram": dram_rows,
     "evaluation": evaluation_rows,
     "cost-models": lambda: chain.from_iterable(
         rows() for name, rows in COST_MODEL_BENCHES.items() if name != "soc"

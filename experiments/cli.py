@@ -21,6 +21,7 @@ from codesign_gym.experiments.cli_app import (
     Out,
     Proxy,
     Specs,
+    Trace,
     app,
     given_specs,
     write_page,
@@ -92,6 +93,7 @@ def run_(
     objectives: Objectives = None,
     model: Model = "",
     family: Family = "",
+    trace: Trace = "",
     proxy: Proxy = "",
     plugin: Annotated[str | None, typer.Option(help="An agent of your own, module:Class.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; flags win over it.")] = None,
@@ -109,6 +111,7 @@ def run_(
         "objectives": tuple(objectives) if objectives else None,
         "model": model or None,
         "family": family or None,
+        "trace": trace or None,
         "proxy": proxy or None,
     }
     if plugin is not None and ":" not in plugin:
@@ -150,6 +153,7 @@ def compare(
     objectives: Objectives = None,
     model: Model = "",
     family: Family = "",
+    trace: Trace = "",
     fresh: Fresh = False,
     out: Out = None,
     as_json: Json = False,
@@ -170,6 +174,7 @@ def compare(
                 "objectives": tuple(objectives) if objectives else None,
                 "model": model,
                 "family": family,
+                "trace": trace,
             }
         )
         for agent in names

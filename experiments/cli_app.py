@@ -37,6 +37,9 @@ Family = Annotated[
     str,
     typer.Option("--family", help="Accelerators to search, see 'codesign list families'."),
 ]
+Trace = Annotated[
+    str, typer.Option("--trace", help="Memory trace: an .stl or .stl.gz file, or a name.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of the run.")]
 Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]
 

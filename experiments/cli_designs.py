@@ -11,7 +11,16 @@ import numpy as np
 import typer
 
 from codesign_gym.experiments import console
-from codesign_gym.experiments.cli_app import Family, Json, Model, Proxy, Specs, app, given_specs
+from codesign_gym.experiments.cli_app import (
+    Family,
+    Json,
+    Model,
+    Proxy,
+    Specs,
+    Trace,
+    app,
+    given_specs,
+)
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import problem_of
 from codesign_gym.experiments.summaries import design_rows
@@ -78,11 +87,14 @@ def evaluate(
     specs: Specs = None,
     model: Model = "",
     family: Family = "",
+    trace: Trace = "",
     proxy: Proxy = "",
     as_json: Json = False,
 ) -> None:
     """Evaluate designs given by hand."""
-    config = RunConfig(problem, agent="", specs=given_specs(specs), model=model, family=family)
+    config = RunConfig(
+        problem, agent="", specs=given_specs(specs), model=model, family=family, trace=trace
+    )
     found = problem_of(config, proxy=proxy)
     given = [_json(text, "--design") for text in design or []]
     if designs is not None:
@@ -110,10 +122,11 @@ def explain(
     design: Annotated[str, typer.Option(help="JSON: values by parameter, or choice indices.")],
     model: Model = "",
     family: Family = "",
+    trace: Trace = "",
     as_json: Json = False,
 ) -> None:
     """Show where the cycles and the energy of one design go, layer by layer."""
-    found = problem_of(RunConfig(problem, agent="", model=model, family=family))
+    found = problem_of(RunConfig(problem, agent="", model=model, family=family, trace=trace))
     choices = _choices(found.space, 0, _json(design, "--design"))
     rows = [
         row for m in found.models for row in m.explain(choices[:, found.space.columns_of(m.space)])
@@ -137,13 +150,14 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Directory; each format has a folder in it.")],
     forms: Annotated[
         list[str] | None,
-        typer.Option("--format", help="scalesim, zigzag or timeloop; all that apply by default."),
+        typer.Option("--format", help="scalesim, zigzag, timeloop, dramsys; or all that apply."),
     ] = None,
     model: Model = "",
     family: Family = "",
+    trace: Trace = "",
 ) -> None:
-    """Write a design as input files of SCALE-Sim, ZigZag or Timeloop."""
-    found = problem_of(RunConfig(problem, agent="", model=model, family=family))
+    """Write a design as input files of SCALE-Sim, ZigZag, Timeloop or DRAMSys."""
+    found = problem_of(RunConfig(problem, agent="", model=model, family=family, trace=trace))
     choices = _choices(found.space, 0, _json(design, "--design"))
     applying = list(dict.fromkeys(name for m in found.models for name in m.formats))
     if not applying:

@@ -17,6 +17,7 @@ from codesign_gym.experiments.cli_app import (
     Objectives,
     Out,
     Specs,
+    Trace,
     app,
     given_specs,
 )
@@ -88,6 +89,7 @@ def tabulate_(
     objectives: Objectives = None,
     family: Family = "",
     model: Model = "",
+    trace: Trace = "",
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is there.")] = False,
     out: Out = None,
@@ -105,6 +107,7 @@ def tabulate_(
         objectives=tuple(objectives) if objectives else None,
         family=family,
         model=model,
+        trace=trace,
     )
     directory = out or Path("results") / f"{console.slug(problem)}-all"
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())

@@ -25,9 +25,13 @@ _KEYS: dict[str, type] = {
     "specs": list,
     "objectives": list,
     "model": str,
+    "trace": str,
     "proxy": str,
     "family": str,
 }
+
+_OF_PROBLEM = ("family", "model", "trace")
+"""Keys that say what a problem's designs are, and work on."""
 
 _KINDS = {str: "text", int: "a whole number", dict: "a table", list: "a list of texts"}
 
@@ -48,7 +52,7 @@ def read_config(path: Path, replaced: Set[str] = frozenset()) -> dict[str, Any]:
     data = read_toml(path, {key: (kind,) for key, kind in _KEYS.items()})
     text = path.read_text(encoding="utf-8")
     kept = {key: value for key, value in data.items() if key not in replaced}
-    if replaced & {"problem", "model", "family"}:  # the others may be meant for another problem
+    if replaced & {"problem", *_OF_PROBLEM}:  # the others may be meant for another problem
         kept = {k: v for k, v in kept.items() if k not in ("problem", "specs", "objectives")}
     _check_values(kept, lambda key: f"{path}, line {_line(text, key)}, key {key!r}")
     return data
@@ -101,7 +105,7 @@ def _check_values(data: Mapping[str, Any], where: Callable[[str], str]) -> None:
     if "problem" in data:
         problem, own = data["problem"], {}
         located("problem", partial(PROBLEMS.get, problem))
-        for key in ("family", "model"):
+        for key in _OF_PROBLEM:
             if key in data:
                 own[key] = data[key]
                 located(key, partial(make_problem, problem, **own))

@@ -29,6 +29,7 @@ class RunConfig:
         specs: Specs in place of the problem's own, written as ``metric<=bound``; None keeps them.
         objectives: Metrics to optimise in place of the problem's own; None keeps them.
         model: Workload of the problem, a name or a file, where it takes one; empty for its own.
+        trace: Memory trace of the problem, a name or a file, where it takes one; empty for its own.
         proxy: Path of a learned cost model in place of the problem's own; empty for none.
         family: Accelerators to search, where the problem takes a family; empty for its own.
     """
@@ -41,8 +42,15 @@ class RunConfig:
     specs: tuple[str, ...] | None = None
     objectives: tuple[str, ...] | None = None
     model: str = ""
+    trace: str = ""
     proxy: str = ""
     family: str = ""
+
+    @property
+    def problem_options(self) -> dict[str, str]:
+        """The problem's options that are set here: what its designs are, and work on."""
+        named = {"family": self.family, "model": self.model, "trace": self.trace}
+        return {name: value for name, value in named.items() if value}
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description; its items are the constructor's arguments."""

@@ -47,8 +47,7 @@ def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
 
 def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
     """The problem of a run, with its true cost models or with a proxy."""
-    own = {"model": config.model, "family": config.family}
-    options: dict[str, Any] = {name: value for name, value in own.items() if value}
+    options: dict[str, Any] = {**config.problem_options}
     problem = make_problem(
         config.problem, specs=config.specs, objectives=config.objectives, **options
     )
@@ -191,7 +190,7 @@ def _package_digest() -> str:
 
 def _file_digests(config: RunConfig) -> dict[str, str]:
     """Path -> SHA-256 of every file that the configuration names."""
-    named = (config.model, config.proxy)
+    named = (config.model, config.trace, config.proxy)
     return {path: _digest(path) for path in named if path and Path(path).is_file()}
 
 
@@ -224,10 +223,8 @@ def command_line(config: RunConfig, directory: Path) -> str:
         words += ["--spec", spec]
     for objective in config.objectives or ():
         words += ["--objective", objective]
-    if config.family:
-        words += ["--family", config.family]
-    if config.model:
-        words += ["--model", config.model]
+    for name, value in config.problem_options.items():
+        words += [f"--{name}", value]
     if config.proxy:
         words += ["--proxy", config.proxy]
     return shlex.join([*words, "--out", str(directory)])

@@ -39,6 +39,7 @@ _KEYS: Mapping[str, tuple[type, ...]] = {
     "objectives": (list,),
     "family": (str,),
     "model": (str,),
+    "trace": (str,),
     "proxy": (str,),
 }
 
@@ -159,7 +160,7 @@ def read_sweep(path: Path) -> list[RunConfig]:
     Keys: ``problems`` (a list of names), ``agents`` (a table per agent; each of its options a value
     or a list of values to try), ``seeds`` (a number, or a list), ``budget``; and those of
     `RunConfig` that are the same for all runs: ``specs``, ``objectives``, ``family``, ``model``,
-    ``proxy``.
+    ``trace``, ``proxy``.
 
     Raises:
         InputError: The file is missing or malformed, or a key, a name or a number is wrong.

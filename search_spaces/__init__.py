@@ -8,6 +8,7 @@ from codesign_gym.search_spaces.errors import InputError
 from codesign_gym.search_spaces.groups import in_group
 from codesign_gym.search_spaces.hardware import (
     archgym_accelerator,
+    dram_controller,
     heterogeneous_accelerator,
     soc,
     spatial_accelerator,
@@ -37,6 +38,7 @@ __all__ = [
     "archgym_accelerator",
     "cell_network",
     "draco_mobilenet",
+    "dram_controller",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
@@ -56,6 +58,7 @@ SPACES.register("archgym-accelerator")(archgym_accelerator)
 SPACES.register("cell-network")(cell_network)
 SPACES.register("draco-mobilenet")(draco_mobilenet)
 SPACES.register("mobilenet-1d")(mobilenet_1d)
+SPACES.register("dram-controller")(dram_controller)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)

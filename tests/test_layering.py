@@ -29,6 +29,8 @@ MAY_IMPORT_HEAVY = {
     "cost_models/analytical/systolic_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/learned/forest_kernel.py": "compiled by numba; imported at the first prediction",
     "cost_models/simulators/soc_kernel.py": "compiled by numba; imported at the first call",
+    "cost_models/simulators/dram_kernel.py": "compiled by numba; imported at the first call",
+    "cost_models/simulators/dram_queues.py": "compiled by numba; imported at the first call",
     "cost_models/workloads/from_torch.py": "reads torch modules; imported by who has one",
     "cost_models/workloads/torch_graph.py": "reads torch graphs; imported by from_torch",
     "experiments/report/curves.py": "draws with plotly; imported when a report is written",

@@ -1,6 +1,7 @@
 """Hardware spaces."""
 
 from codesign_gym.search_spaces.hardware.archgym import archgym_accelerator
+from codesign_gym.search_spaces.hardware.dram import dram_controller
 from codesign_gym.search_spaces.hardware.heterogeneous import heterogeneous_accelerator
 from codesign_gym.search_spaces.hardware.soc import soc
 from codesign_gym.search_spaces.hardware.spatial import spatial_accelerator
@@ -8,6 +9,7 @@ from codesign_gym.search_spaces.hardware.systolic import systolic_accelerator
 
 __all__ = [
     "archgym_accelerator",
+    "dram_controller",
     "heterogeneous_accelerator",
     "soc",
     "spatial_accelerator",

@@ -12,6 +12,7 @@ from codesign_gym.cost_models import (
     ArchGymModel,
     ChipModel,
     CostModel,
+    DramModel,
     MobileNetModel,
     SocModel,
     SpatialModel,
@@ -44,6 +45,8 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     "archgym-accelerator": ArchGymModel,
     "soc": SocModel,
     **{f"soc {name}": partial(SocModel, name) for name in TASK_GRAPHS},
+    "dram": DramModel,
+    "dram, DDR4": partial(DramModel, "mixed", "DDR4-2400"),
     "spatial": SpatialModel,
     "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
     **{
