@@ -55,9 +55,9 @@ class MultiAgentPpoOptions:
     agents: str = "parameter"
     batch_size: int = 32
     epochs: int = 10
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     clip: float = 0.2
-    entropy: float = 0.01
+    entropy: float = 0.1
     hidden: int = 32
     normalize: str = "rank"
 

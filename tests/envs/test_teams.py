@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesign_gym.envs import make_problem
@@ -20,6 +20,7 @@ from tests.toy import toy_problem
 FORMS = st.sampled_from(("parameter", "group"))
 
 
+@settings(max_examples=50)
 @given(spaces_and_designs(), FORMS)
 def test_every_parameter_has_one_owner(made: tuple[SearchSpace, Designs], agents: str) -> None:
     space, _ = made
@@ -37,6 +38,7 @@ def test_every_parameter_has_one_owner(made: tuple[SearchSpace, Designs], agents
         )
 
 
+@settings(max_examples=50)
 @given(spaces_and_designs())
 def test_a_lone_parameter_is_open_where_it_counts(made: tuple[SearchSpace, Designs]) -> None:
     space, rows = made
@@ -44,6 +46,7 @@ def test_a_lone_parameter_is_open_where_it_counts(made: tuple[SearchSpace, Desig
     assert np.array_equal(Team.of(space, "parameter").open(designs), space.active(designs))
 
 
+@settings(max_examples=50)
 @given(spaces_and_designs())
 def test_no_choice_of_its_own_group_opens_a_closed_parameter(
     made: tuple[SearchSpace, Designs],
@@ -61,6 +64,7 @@ def test_no_choice_of_its_own_group_opens_a_closed_parameter(
             assert row[columns][space.active(design[None])[0, columns]].all()
 
 
+@settings(max_examples=50)
 @given(spaces_and_designs(), FORMS)
 def test_a_masked_choice_means_the_same_design(
     made: tuple[SearchSpace, Designs], agents: str
@@ -79,6 +83,7 @@ def test_a_masked_choice_means_the_same_design(
                 assert np.array_equal(space.canonical(moved)[0], design)
 
 
+@settings(max_examples=50)
 @given(spaces_and_designs(min_size=2), FORMS)
 def test_designs_had_one_agent_kept_to_the_reference(
     made: tuple[SearchSpace, Designs], agents: str
