@@ -96,7 +96,9 @@ class Ippo(Agent):
         self._ready()
         table = np.exp(self._table.astype(np.float64)).cumsum(axis=1)
         point = self.rng.random((n, len(self.space))) * table[:, -1]
-        designs = self.space.canonical((point[:, :, None] >= table).sum(axis=2, dtype=np.int32))
+        choices = (point[:, :, None] >= table).sum(axis=2, dtype=np.int32)
+        # A point may round up to the very end of its line.
+        designs = self.space.canonical(np.minimum(choices, self.space.nvec - 1))
         for key, row in zip(keys(designs), self._likelihood(designs), strict=True):
             self._pending.setdefault(key, []).append(row)
         return designs

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign_gym.envs import BudgetExhausted, Evaluator, ProblemStatement
+from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.options import at_least, between
 from codesign_gym.search_spaces import Designs, SearchSpace
@@ -69,7 +69,7 @@ class Sac(Agent):
         """Not available: the actor needs the rewards of its own actions."""
         raise NotImplementedError("sac drives the evaluator itself: use search()")
 
-    def tell(self, designs: Designs, evaluation: Any) -> None:
+    def tell(self, designs: Designs, evaluation: Evaluation) -> None:
         """Not available, see `ask`."""
         raise NotImplementedError("sac drives the evaluator itself: use search()")
 
