@@ -66,7 +66,7 @@ class TeamPolicy:
         else:
             self.weights["critic_in"] = matrix(a, o, hidden)
             self.weights["critic_bias"] = zeros(a, 1, hidden)
-        self.adam = torch.optim.Adam(self.weights.values(), lr=learning_rate)
+        self.adam = torch.optim.Adam(self.weights.values(), lr=learning_rate, fused=True)
         self._central = central
         self._owner = torch.from_numpy(team.owner)
         self._offsets = torch.from_numpy(space.offsets[:-1])
@@ -143,13 +143,14 @@ class TeamPolicy:
             advantage = returns - self.values(chosen, counts)
             spread = advantage.std(dim=0, correction=0) + 1e-8
             advantage = (advantage - advantage.mean(dim=0)) / spread
+        missing = ~self._exists
         for _ in range(epochs):
             table = self.log_probabilities()
             ratio = torch.exp(self.log_likelihood(table, chosen, counts) - old)
             gain = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
             missed = (returns - self.values(chosen, counts)).square()
             probability = table.exp()
-            surprise = -(probability * table.masked_fill(~self._exists, 0.0)).sum(dim=1)
+            surprise = -(probability * table.masked_fill(missing, 0.0)).sum(dim=1)
             # Sums over agents: each has networks of its own, and none should learn the slower
             # for having colleagues.
             loss = (0.5 * missed - gain).sum(dim=1).mean() - entropy * surprise.sum()
