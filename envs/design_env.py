@@ -14,29 +14,14 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.envs.evaluation import Evaluation
+from codesign_gym.envs.observations import Observation, observe
 from codesign_gym.envs.problem import DesignProblem, ProblemStatement
 from codesign_gym.envs.problems import make_problem
 from codesign_gym.envs.specs import Spec
 from codesign_gym.search_spaces import InputError
 
-Observation = NDArray[np.float32]
 Info = dict[str, Any]
 Specs = Sequence[Spec | str] | None
-
-
-def observe(evaluation: Evaluation) -> Observation:
-    """What an agent sees of evaluated designs, in (-1, 1): objectives, then violations, ``[n, o]``.
-
-    An objective x becomes s/(1+|s|) with s = sign(x) log(1+|x|), so that figures of any magnitude
-    stay apart; a violation v becomes v/(1+v). What was not measured is at the bound 1.
-    """
-    x = evaluation.objectives
-    logs = np.sign(x) * np.log1p(np.abs(x))
-    both = np.concatenate([logs, evaluation.violations], axis=1)
-    finite = np.where(np.isfinite(both), both, 0.0)
-    squashed = np.where(np.isfinite(both), finite / (1 + np.abs(finite)), np.sign(both))
-    observation: Observation = squashed.astype(np.float32)
-    return observation
 
 
 def _observation_space(statement: ProblemStatement) -> Box:
@@ -44,7 +29,8 @@ def _observation_space(statement: ProblemStatement) -> Box:
     return Box(-1.0, 1.0, shape=(size,), dtype=np.float32)
 
 
-def _as_problem(problem: str | DesignProblem, specs: Specs) -> DesignProblem:
+def as_problem(problem: str | DesignProblem, specs: Specs) -> DesignProblem:
+    """The problem, made if it is given by name; specs with a problem raise `InputError`."""
     if isinstance(problem, str):
         return make_problem(problem, specs=specs)
     if specs is not None:
@@ -52,7 +38,8 @@ def _as_problem(problem: str | DesignProblem, specs: Specs) -> DesignProblem:
     return problem
 
 
-def _at_least_one(name: str, value: SupportsIndex) -> int:
+def at_least_one(name: str, value: SupportsIndex) -> int:
+    """The value as an int; anything but a whole number of at least 1 raises `InputError`."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -89,8 +76,8 @@ class DesignEnv(gymnasium.Env[Observation, NDArray[np.int64]]):
         render_mode: str | None = None,
         specs: Specs = None,
     ) -> None:
-        self.problem = _as_problem(problem, specs)
-        self.episode_length = _at_least_one("episode_length", episode_length)
+        self.problem = as_problem(problem, specs)
+        self.episode_length = at_least_one("episode_length", episode_length)
         self.render_mode = render_mode
         self.observation_space = _observation_space(self.problem.statement)
         self.action_space = self.problem.space.to_gymnasium()
@@ -154,11 +141,11 @@ class DesignVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
                 raise InputError("a problem statement cannot evaluate designs: give evaluate=")
             self.statement = problem
         else:
-            whole = _as_problem(problem, specs)
+            whole = as_problem(problem, specs)
             self.statement = whole.statement
             evaluate = evaluate or whole.evaluate
-        self.num_envs = _at_least_one("num_envs", num_envs)
-        self.episode_length = _at_least_one("episode_length", episode_length)
+        self.num_envs = at_least_one("num_envs", num_envs)
+        self.episode_length = at_least_one("episode_length", episode_length)
         self.render_mode = render_mode
         self.single_observation_space = _observation_space(self.statement)
         self.single_action_space = self.statement.space.to_gymnasium()

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -21,13 +22,14 @@ import numpy as np
 
 from codesign_gym.cost_models import NETWORKS, SystolicModel
 from codesign_gym.cost_models.workloads import network
-from codesign_gym.envs import make_problem
+from codesign_gym.envs import Evaluation, make_problem
+from codesign_gym.envs.multi_agent_env import MultiAgentVectorEnv
 from codesign_gym.experiments.bench_cost_models import BENCHES as COST_MODEL_BENCHES
 from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
-from codesign_gym.search import make_agent, search
+from codesign_gym.search import Agent, make_agent, search
 
 Row = dict[str, Any]
 PROBLEM = "resnet18-asic"
@@ -79,19 +81,39 @@ def vector_rows() -> Iterator[Row]:
 
 
 def agent_rows() -> Iterator[Row]:
-    """Whole searches without a store, evaluation included."""
+    """Whole searches without a store; agents alone; the game of several agents in batches."""
     problem = make_problem(PROBLEM)
     for name, budget in (
         ("random", 10_000),
         ("regularized-evolution", 2_000),
         ("nsga2", 10_000),
         ("ppo", 2_000),
+        ("sac", 500),
+        ("ippo", 2_000),
+        ("mappo", 2_000),
         ("optuna", 200),
     ):
         start = time.perf_counter()
         search(problem, make_agent(name, problem), budget)
         taken = time.perf_counter() - start
         yield _row(f"search by {name}, {budget} evaluations", 1e3 * taken / budget, "ms each")
+    evaluation = problem.evaluate(problem.space.sample(64, np.random.default_rng(0)))
+    for name in ("random", "regularized-evolution", "nsga2", "ippo", "mappo"):
+        options = {"batch_size": 64} if name in ("ippo", "mappo") else {}
+        taken = seconds(partial(_ask_and_tell, make_agent(name, problem, **options), evaluation))
+        yield _row(f"{name}, ask and tell of 64", 1e3 * taken / 64, "ms per proposal")
+    for num_envs in (64, 4096):
+        game = MultiAgentVectorEnv(num_envs, problem)
+        actions = problem.space.sample(num_envs, np.random.default_rng(0))
+        taken = seconds(partial(game.step, actions))
+        name = f"{len(game.team)} agents, {num_envs} games of {PROBLEM}"
+        yield _row(name, num_envs / taken / 1e3, "k steps/s")
+
+
+def _ask_and_tell(agent: Agent, evaluation: Evaluation) -> None:
+    """One round without evaluating: the agent is told the costs of other designs."""
+    designs = agent.ask(len(evaluation))
+    agent.tell(designs, replace(evaluation, designs=designs))
 
 
 def store_rows() -> Iterator[Row]:

@@ -74,7 +74,7 @@ def list_(
 ) -> None:
     """Show what is registered."""
     rows = catalogue(kind)
-    console.print_json(rows) if as_json else console.print_table(rows)
+    console.print_json(rows) if as_json else console.print_catalogue(rows)
 
 
 @app.command("run")

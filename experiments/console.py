@@ -14,6 +14,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     Progress,
@@ -169,6 +170,17 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
     if title:
         out.print(Text(title, style="italic"), soft_wrap=True)
     out.print(table)
+
+
+def print_catalogue(rows: Sequence[Mapping[str, object]]) -> None:
+    """What is registered, a paragraph each: the name, what it is, and then the rest."""
+    for row in rows:
+        rest = {key: value for key, value in row.items() if key not in ("name", "description")}
+        about = [str(row["description"])] if row.get("description") else []
+        about += [f"{key}: {number(value)}" for key, value in rest.items() if value not in ([], "")]
+        out.print(Text(str(row["name"]), style="bold"), soft_wrap=True)
+        for text in about:
+            out.print(Padding(Text(text), (0, 0, 0, 4)))
 
 
 def _lines(value: object) -> str:

@@ -6,18 +6,30 @@ from typing import Any
 
 from codesign_gym.envs import DesignProblem, ProblemStatement
 from codesign_gym.search.agent import Agent
-from codesign_gym.search.agents import Nsga2, OptunaAgent, Ppo, RandomAgent, RegularizedEvolution
+from codesign_gym.search.agents import (
+    Ippo,
+    Mappo,
+    Nsga2,
+    OptunaAgent,
+    Ppo,
+    RandomAgent,
+    RegularizedEvolution,
+    Sac,
+)
 from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError, Registry
 
 AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 """Registered agents: name -> class."""
 
+AGENTS.register("ippo")(Ippo)
+AGENTS.register("mappo")(Mappo)
 AGENTS.register("nsga2")(Nsga2)
 AGENTS.register("optuna")(OptunaAgent)
 AGENTS.register("ppo")(Ppo)
 AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
+AGENTS.register("sac")(Sac)
 
 
 def agent_class(name: str) -> type[Agent]:

@@ -7,16 +7,18 @@ infos alone. Importing this module imports torch.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
+from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator
+from codesign_gym.search.threads import one_thread
 from codesign_gym.search_spaces import InputError
 
 
@@ -77,20 +79,33 @@ class Sb3VecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
 
+def within_budget(evaluator: Evaluator) -> Callable[[ArrayLike], Evaluation]:
+    """`Evaluator.evaluate` for environments, whose last batch may be cut short.
+
+    What is left of the budget is still spent on the first designs of that batch; then it raises
+    `BudgetExhausted`.
+    """
+
+    def evaluate(actions: ArrayLike) -> Evaluation:
+        designs = np.asarray(actions)
+        evaluation = evaluator.evaluate(designs[: evaluator.remaining])
+        if len(evaluation) < len(designs):
+            raise BudgetExhausted
+        return evaluation
+
+    return evaluate
+
+
 @contextmanager
 def isolated_random_state() -> Iterator[None]:
     """One torch thread, and the global random states put back afterwards.
 
-    Stable-baselines3 seeds Python's, NumPy's and torch's global generators. One thread makes sums,
-    and so whole searches, the same on every machine load.
+    Stable-baselines3 seeds Python's, NumPy's and torch's global generators.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with one_thread(), torch.random.fork_rng(devices=[]):
             yield
     finally:
-        torch.set_num_threads(threads)
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002

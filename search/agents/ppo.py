@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.options import at_least, between
@@ -65,18 +62,10 @@ class Ppo(Agent):
         from stable_baselines3 import PPO
 
         from codesign_gym.envs.design_env import DesignVectorEnv
-        from codesign_gym.search.sb3 import Sb3VecEnv, isolated_random_state
-
-        def evaluate(actions: ArrayLike) -> Evaluation:
-            designs = np.asarray(actions)
-            # The last batch may be cut short: what is left of the budget is still spent.
-            evaluation = evaluator.evaluate(designs[: evaluator.remaining])
-            if len(evaluation) < len(designs):
-                raise BudgetExhausted
-            return evaluation
+        from codesign_gym.search.sb3 import Sb3VecEnv, isolated_random_state, within_budget
 
         options = self.options
-        env = DesignVectorEnv(options.num_envs, self.statement, evaluate=evaluate)
+        env = DesignVectorEnv(options.num_envs, self.statement, evaluate=within_budget(evaluator))
         with isolated_random_state():
             model = PPO(
                 "MlpPolicy",

@@ -12,7 +12,8 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from codesign_gym.envs import DesignProblem, Evaluator, list_problems, make_problem
-from codesign_gym.envs.design_env import DesignEnv, DesignVectorEnv, observe
+from codesign_gym.envs.design_env import DesignEnv, DesignVectorEnv
+from codesign_gym.envs.observations import observe
 from codesign_gym.search_spaces import InputError
 from tests.toy import toy_problem
 

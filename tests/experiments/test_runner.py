@@ -26,7 +26,14 @@ PROBLEM = "resnet18-asic"
 
 
 def config_of(agent: str, budget: int = 120, **changes: Any) -> RunConfig:
-    options = {"ppo": {"num_envs": 8}, "nsga2": {"population": 16}}.get(agent, {})
+    small_batches: dict[str, dict[str, Any]] = {
+        "ippo": {"batch_size": 8},
+        "mappo": {"batch_size": 8},
+        "nsga2": {"population": 16},
+        "ppo": {"num_envs": 8},
+        "sac": {"num_envs": 8, "learning_starts": 16},
+    }
+    options = small_batches.get(agent, {})
     return RunConfig(PROBLEM, agent, budget, 5, **({"options": options} | changes))
 
 

@@ -18,7 +18,16 @@ PROBLEM = synthetic_problem("ordinal")
 
 
 def test_registered_agents() -> None:
-    assert list_agents() == ["nsga2", "optuna", "ppo", "random", "regularized-evolution"]
+    assert list_agents() == [
+        "ippo",
+        "mappo",
+        "nsga2",
+        "optuna",
+        "ppo",
+        "random",
+        "regularized-evolution",
+        "sac",
+    ]
     assert agent_class("nsga2") is Nsga2
 
 
