@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from codesign_gym.cost_models import AccuracyTable, CostModel, SpatialModel, SystolicModel
+from codesign_gym.envs import nasaic
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.specs import Spec
@@ -171,3 +172,7 @@ def accelerator(model: str = "resnet50") -> DesignProblem:
         description="systolic accelerator for your own model (--model): energy, latency, area",
         source="SCALE-Sim's accelerator",
     )
+
+
+for _workload in nasaic.WORKLOADS:
+    PROBLEMS.register(_workload)(partial(nasaic.registered, _workload))
