@@ -6,8 +6,8 @@ laid over the two by `scheduling`.
 
 What a choice of ``heterogeneous-accelerator`` does not say: PEs form the most nearly square array
 of their number and have 64 bytes of registers each; each sub-accelerator has a shared buffer of
-64 KiB unless told otherwise; its bandwidth is that of each of its networks and of its port to the memory outside; the
-clock is 1 GHz. NASAIC's model (MAESTRO) sizes buffers by the mapping instead.
+64 KiB unless told otherwise; its bandwidth is that of each of its networks and of its port to the
+memory outside; the clock is 1 GHz. NASAIC's model (MAESTRO) sizes buffers by the mapping instead.
 """
 
 from __future__ import annotations
@@ -118,6 +118,8 @@ class ChipModel(CostModel):
             raise InputError("a chip needs at least one network, got none")
         if latency_ms is not None and not latency_ms > 0:
             raise InputError(f"latency_ms must be above 0, got {latency_ms}")
+        if not buffer_kb > 0:
+            raise InputError(f"buffer_kb must be above 0, got {buffer_kb}")
         self.latency_ms, self._method = latency_ms, method
         self._word_bytes, self._mapping = word_bytes, mapping
         spaces = []
