@@ -21,15 +21,17 @@ from typing import NamedTuple
 import numpy as np
 
 from codesign_gym.envs import DesignProblem, Evaluation
-from codesign_gym.envs.nasaic import fastest, whole_chips
+from codesign_gym.envs.nasaic import fastest
 from codesign_gym.envs.partial import completed, partial_problem
-from codesign_gym.envs.rewards import HingePenalty
+from codesign_gym.envs.rewards import HingePenalty, WeightedProduct
 from codesign_gym.search.loop import SearchResult, search
 from codesign_gym.search.pareto import ranking
 from codesign_gym.search.registry import make_agent
 from codesign_gym.search_spaces import Designs, InputError
 
 HARDWARE = ("accelerator",)
+WHOLE = ("accelerator.pes", "accelerator.noc_bandwidth")
+"""What a chip that uses everything has the most of."""
 
 
 class Found(NamedTuple):
@@ -48,14 +50,20 @@ Approach = Callable[[DesignProblem, str, int, int], Found]
 
 
 def nas_then_asic(problem: DesignProblem, agent: str, budget: int, seed: int) -> Found:
-    """Networks for accuracy first, then the fastest of whole chips drawn at random."""
-    networks, explored = _accurate_networks(problem, agent, budget // 2, seed)
-    chips = whole_chips()
-    rng = np.random.default_rng(seed)
-    drawn = rng.choice(len(chips), min(budget - budget // 2, len(chips)), replace=False)
-    designs = completed(problem, HARDWARE, networks, chips[drawn])
-    found = designs[[fastest(problem.with_specs(()).measure(designs))]]
-    return Found(found, np.concatenate([explored, designs]))
+    """Networks for accuracy first, then the fastest chip with all PEs and all bandwidth."""
+    start, explored = _accurate_networks(problem, agent, budget // 2, seed)
+    split = []
+    for at, parameter in enumerate(problem.space.parameters):
+        if parameter.label in WHOLE:
+            start[:, at] = len(parameter) - 1
+        elif parameter.group in HARDWARE:
+            split.append(parameter.label)
+    start = problem.space.canonical(start)
+    speed = WeightedProduct({"latency_ms": -1.0}, {"latency_ms": 1.0})
+    part = partial_problem(replace(problem, specs=(), reward=speed), split, start)
+    history = _run(part, agent, budget - budget // 2, seed).history
+    designs = completed(problem, split, start, history.designs)
+    return Found(designs[[fastest(history.metrics)]], np.concatenate([explored, designs]))
 
 
 def nas_then_fitting(problem: DesignProblem, agent: str, budget: int, seed: int) -> Found:

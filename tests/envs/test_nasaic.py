@@ -107,5 +107,12 @@ def test_held_groups(problem: DesignProblem) -> None:
         found = part.evaluate(designs)
         assert np.array_equal(found.metrics.values_matrix, whole.metrics.values_matrix)
         assert np.array_equal(found.violations, whole.violations)
+    split = ("accelerator.sub1_pe_share", "accelerator.sub1_dataflow", "accelerator.sub2_dataflow")
+    part = partial_problem(problem, split, start)
+    designs = part.space.sample(30, 1)
+    rows = completed(problem, split, start, designs)
+    assert len(np.unique(rows[:, problem.space.names.index("accelerator.pes")])) == 1
+    found = part.evaluate(designs)
+    assert np.array_equal(found.metrics.values_matrix, problem.evaluate(rows).metrics.values_matrix)
     with pytest.raises(InputError, match="task3"):
         partial_problem(problem, ("task3",), start)
