@@ -1,4 +1,4 @@
-"""A problem with some groups held: what is left to choose when the rest is decided."""
+"""A problem with some choices held: what is left to choose when the rest is decided."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.search_spaces import Designs, SearchSpace
-from codesign_gym.search_spaces.errors import unknown_name
 
 
 class HeldModel(CostModel):
@@ -58,25 +57,21 @@ class HeldModel(CostModel):
 def partial_problem(
     problem: DesignProblem, free: Iterable[str], design: ArrayLike
 ) -> DesignProblem:
-    """The problem of choosing the groups in ``free``, the others held as in ``design``.
+    """The problem of choosing what ``free`` names, the rest held as in ``design``.
 
-    Cost models, specs, objectives and reward stay the same. No parameter may depend on one of
-    another group.
+    Cost models, specs, objectives and reward stay the same. No free parameter may depend on a held
+    one.
 
     Args:
         problem: The problem.
-        free: Groups that may be chosen.
-        design: A design ``[1, p]`` of the whole problem; its choices in free groups do not count.
+        free: Groups, or parameters as ``group.name``, that may be chosen.
+        design: A design ``[1, p]`` of the whole problem; its free choices do not count.
 
     Raises:
-        InputError: There is no such group, or a free parameter depends on a held one.
+        InputError: There is no such group or parameter, or a free one depends on a held one.
     """
-    groups = tuple(free)
-    for group in groups:
-        if group not in problem.space.groups:
-            raise unknown_name(f"group of {problem.space.name!r}", group, problem.space.groups)
+    part = problem.space.select(*free)
     held = problem.space.canonical(problem.space.check(design))
-    part = problem.space.select(*groups)
     models = tuple(HeldModel(model, problem.space, part, held) for model in problem.models)
     return replace(problem, name=f"{problem.name}/{part.name}", space=part, models=models)
 
@@ -84,11 +79,11 @@ def partial_problem(
 def completed(
     problem: DesignProblem, free: Iterable[str], design: Designs, part: Designs
 ) -> Designs:
-    """Designs of the whole problem ``[n, p]``: free groups from ``part``, the rest from ``design``.
+    """Designs of the whole problem ``[n, p]``: free ones from ``part``, the rest from ``design``.
 
     Args:
         problem: The whole problem.
-        free: The groups that were chosen.
+        free: The groups or parameters that were chosen.
         design: The design held, ``[1, p]``.
         part: Designs of the partial problem, ``[n, q]``.
     """

@@ -16,6 +16,7 @@ from codesign_gym.cost_models import (
     SystolicModel,
     make_family,
 )
+from codesign_gym.envs import nasaic
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.specs import Spec
@@ -179,3 +180,7 @@ def accelerator(model: str = "resnet50", family: str = "systolic") -> DesignProb
         description="accelerator of any --family for your own --model: energy, latency, area",
         source=costs.source,
     )
+
+
+for _workload in nasaic.WORKLOADS:
+    PROBLEMS.register(_workload)(partial(nasaic.registered, _workload))

@@ -6,8 +6,8 @@ laid over the two by `scheduling`.
 
 What a choice of ``heterogeneous-accelerator`` does not say: PEs form the most nearly square array
 of their number and have 64 bytes of registers each; each sub-accelerator has a shared buffer of
-64 KiB; its bandwidth is that of each of its networks and of its port to the memory outside; the
-clock is 1 GHz. NASAIC's model (MAESTRO) sizes buffers by the mapping instead.
+64 KiB unless told otherwise; its bandwidth is that of each of its networks and of its port to the
+memory outside; the clock is 1 GHz. NASAIC's model (MAESTRO) sizes buffers by the mapping instead.
 """
 
 from __future__ import annotations
@@ -55,12 +55,11 @@ IntArray = NDArray[np.int64]
 Tasks = Mapping[str, tuple[SearchSpace, Workloads]]
 
 REGISTER_BYTES, BUFFER_KB = 64, 64
-"""Registers of a PE, and shared buffer of a sub-accelerator."""
+"""Registers of a PE, and shared buffer of a sub-accelerator unless told otherwise."""
 
 UNPLACED = "a layer fits on no sub-accelerator"
 
 _TEMPLATES = np.array([TEMPLATES.index(name) for name in SUB_DATAFLOWS])
-_GRIDS = np.array([grid_of(TILE_PES * tiles) for tiles in range(1, TILES + 1)])
 
 
 class _Tables(NamedTuple):
@@ -91,6 +90,8 @@ class ChipModel(CostModel):
         word_bytes: Width of a word, 1, 2 or 4.
         mapping: How layers are mapped, as for `dataflow.evaluate`.
         method: How they are scheduled, as for `scheduling.schedule`.
+        tile_pes: PEs of a tile, as for `heterogeneous_accelerator`.
+        buffer_kb: Shared buffer of a sub-accelerator, in KiB.
     """
 
     name = "heterogeneous-chip"
@@ -113,11 +114,15 @@ class ChipModel(CostModel):
         word_bytes: int = 1,
         mapping: Literal["searched", "template"] = "searched",
         method: Method = "auto",
+        tile_pes: int = TILE_PES,
+        buffer_kb: float = BUFFER_KB,
     ) -> None:
         if not len(tasks):
             raise InputError("a chip needs at least one network, got none")
         if latency_ms is not None and not latency_ms > 0:
             raise InputError(f"latency_ms must be above 0, got {latency_ms}")
+        if not buffer_kb > 0:
+            raise InputError(f"buffer_kb must be above 0, got {buffer_kb}")
         self.latency_ms, self._method = latency_ms, method
         self._word_bytes, self._mapping = word_bytes, mapping
         spaces = []
@@ -138,7 +143,9 @@ class ChipModel(CostModel):
         self.groups = tuple(space.name for space in spaces) or tuple(
             f"network{i}" for i in range(1, len(loads) + 1)
         )
-        self.space = heterogeneous_accelerator()
+        self.space = heterogeneous_accelerator(tile_pes)
+        self._grids = np.array([grid_of(tile_pes * tiles) for tiles in range(1, TILES + 1)])
+        self._buffer_kb = buffer_kb
         for space in reversed(spaces):
             self.space = space * self.space
         self._spaces = spaces
@@ -218,9 +225,9 @@ class ChipModel(CostModel):
         """Sub-accelerators by number, ``[a]``."""
         dataflow, tiles = np.divmod(configurations // LANES, TILES)
         bandwidth = LANE_GBPS * (configurations % LANES + 1)
-        rows, cols = _GRIDS[tiles].T
+        rows, cols = self._grids[tiles].T
         return SpatialAccelerators(
-            _TEMPLATES[dataflow], rows, cols, REGISTER_BYTES, BUFFER_KB, bandwidth, bandwidth,
+            _TEMPLATES[dataflow], rows, cols, REGISTER_BYTES, self._buffer_kb, bandwidth, bandwidth,
             self._word_bytes,
         )  # fmt: skip
 

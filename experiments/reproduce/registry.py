@@ -54,3 +54,20 @@ def reproduction(name: str) -> Reproduction:
     if not isinstance(found, Reproduction):
         raise InputError(f"reproduction {name!r} must be a Reproduction, got {found!r}")
     return found
+
+
+def _nasaic(settings: Settings) -> Finding:
+    from codesign_gym.experiments.reproduce.nasaic_study import study_nasaic
+
+    return study_nasaic(settings)
+
+
+REPRODUCTIONS.register("nasaic")(
+    Reproduction(
+        run=_nasaic,
+        about="networks and chip together, or one after the other, under three specs",
+        source="NASAIC (arXiv 2002.04116), table I",
+        seeds=10,
+        budget=1000,
+    )
+)

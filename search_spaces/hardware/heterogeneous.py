@@ -8,6 +8,8 @@ What is chosen is the total and the share of the first sub-accelerator, so that 
 the chip: of T tiles it gets ``T * share / 64``, rounded, of B lanes ``B * share / 8``, rounded, but
 each sub-accelerator with PEs at least one lane. Every split of every total can be said so. Where
 one has no PEs, the other has the bandwidth alone: a chip with a single accelerator.
+
+Networks that are much smaller than NASAIC's are given chips in proportion: smaller tiles, as many.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.search_spaces.checks import Designs
+from codesign_gym.search_spaces.errors import InputError
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal
 from codesign_gym.search_spaces.space import SearchSpace
 
@@ -27,7 +30,7 @@ SUB_DATAFLOWS = ("nvdla", "shidiannao", "eyeriss")
 """Dataflows of a sub-accelerator, in the order of their codes."""
 
 TILE_PES, TILES = 64, 64
-"""PEs of a tile, and tiles of the largest chip."""
+"""PEs of a tile unless told otherwise, and tiles of the largest chip."""
 
 LANE_GBPS, LANES = 8, 8
 """GB/s of a lane, and lanes of the largest chip."""
@@ -38,7 +41,7 @@ class SubAccelerators(NamedTuple):
 
     Attributes:
         dataflow: Index into `SUB_DATAFLOWS`, ``[n, 2]``.
-        tiles: Tiles of 64 PEs, ``[n, 2]``, 0 to 64.
+        tiles: Tiles of PEs, ``[n, 2]``, 0 to 64.
         lanes: Lanes of 8 GB/s, ``[n, 2]``, 1 to 8; 0 where there are no tiles.
     """
 
@@ -47,12 +50,17 @@ class SubAccelerators(NamedTuple):
     lanes: IntArray
 
 
-def heterogeneous_accelerator() -> SearchSpace:
+def heterogeneous_accelerator(tile_pes: int = TILE_PES) -> SearchSpace:
     """Chips of two sub-accelerators, group ``accelerator``.
+
+    Args:
+        tile_pes: PEs of a tile, 1 to 64; the largest chip has 64 tiles.
 
     >>> heterogeneous_accelerator().size
     1834560
     """
+    if not (isinstance(tile_pes, int) and 1 <= tile_pes <= TILE_PES):
+        raise InputError(f"tile_pes must be an integer in 1..{TILE_PES}, got {tile_pes!r}")
     tiles = range(1, TILES + 1)
     g = "accelerator"
     first = Condition("sub1_pe_share", tuple(range(1, TILES + 1)))
@@ -60,7 +68,7 @@ def heterogeneous_accelerator() -> SearchSpace:
     return SearchSpace(
         "heterogeneous-accelerator",
         (
-            Ordinal("pes", tuple(TILE_PES * t for t in tiles), unit="PEs", group=g),
+            Ordinal("pes", tuple(tile_pes * t for t in tiles), unit="PEs", group=g),
             Ordinal("sub1_pe_share", tuple(range(TILES + 1)), unit="/64", group=g),
             Categorical("sub1_dataflow", SUB_DATAFLOWS, group=g, active_when=(first,)),
             Categorical("sub2_dataflow", SUB_DATAFLOWS, group=g, active_when=(second,)),
@@ -109,7 +117,7 @@ def sub_accelerators(designs: Designs) -> SubAccelerators:
 def grid_of(pes: int) -> tuple[int, int]:
     """Rows and columns of the most nearly square array of exactly so many PEs, rows <= columns.
 
-    Of a whole number of tiles, columns are at most twice the rows.
+    Of a whole number of tiles of 64, columns are at most twice the rows.
 
     >>> grid_of(576), grid_of(1792), grid_of(2368)
     ((24, 24), (32, 56), (37, 64))

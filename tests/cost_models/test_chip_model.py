@@ -112,7 +112,26 @@ def test_a_layer_that_fits_nowhere_makes_the_design_invalid(dataflow: str) -> No
         assert ("fits on no sub-accelerator" in metrics.reason(0)) != fits
 
 
+def test_a_smaller_chip_by_hand() -> None:
+    model = ChipModel(TWO, tile_pes=4, buffer_kb=8)
+    pair = {"pes": 128, "sub1_pe_share": 32, "sub2_dataflow": "nvdla"}
+    design = model.space.encode([CHIP | pair])
+    alone = model.space.encode([CHIP | pair | {"sub1_pe_share": 64}])
+    sides = [SpatialAccelerators("nvdla", 8, cols, REGISTER_BYTES, 8) for cols in (8, 16)]
+    areas = [area_mm2(side)[0] for side in sides]
+    assert model.evaluate(design)["area_mm2"][0] == pytest.approx(2 * areas[0])
+    assert model.evaluate(alone)["area_mm2"][0] == pytest.approx(areas[1])
+    chip = SpatialAccelerators("nvdla", 8, 16, REGISTER_BYTES, 8, 64, 64)
+    table = evaluate(Layers.concat(*TWO), chip)
+    expected = np.repeat(table["energy_pj"][0], Layers.concat(*TWO).repeat).sum() / 1e6
+    assert model.evaluate(alone)["energy_uj"][0] == pytest.approx(expected)
+
+
 def test_faulty_input() -> None:
+    with pytest.raises(InputError, match="buffer_kb must be above 0"):
+        ChipModel(TWO, buffer_kb=0)
+    with pytest.raises(InputError, match=r"tile_pes must be an integer in 1..64, got 65"):
+        ChipModel(TWO, tile_pes=65)
     with pytest.raises(InputError, match="at least one network"):
         ChipModel([])
     with pytest.raises(InputError, match="latency_ms must be above 0"):

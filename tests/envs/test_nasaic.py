@@ -1,51 +1,87 @@
-"""NASAIC's problem on cell networks, held groups, and the comparison of approaches."""
+"""NASAIC's problems: specs, accuracies, whole chips, and held groups."""
 
 from __future__ import annotations
 
 import json
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from codesign_gym.cost_models import AccuracyTable
-from codesign_gym.envs import DesignProblem
-from codesign_gym.envs.nasaic import PUBLISHED_SHARES, nasaic_problem, stored_specs
+from codesign_gym.envs import DesignProblem, make_problem, nasaic
+from codesign_gym.envs.nasaic import (
+    PUBLISHED_SHARES,
+    WORKLOADS,
+    stored_specs,
+    trained_task,
+    whole_chips,
+    workload,
+)
 from codesign_gym.envs.partial import completed, partial_problem
 from codesign_gym.experiments.reproduce import derive_nasaic
-from codesign_gym.experiments.reproduce.nasaic import APPROACHES, compare
 from codesign_gym.search_spaces import InputError
+from codesign_gym.search_spaces.hardware.heterogeneous import LANES, TILES, sub_accelerators
 
 
 @pytest.fixture(scope="module")
 def problem() -> DesignProblem:
-    task = derive_nasaic.cell_task()
-    return nasaic_problem("nasaic-cell", task, task)
+    return make_problem("nasaic-w3")
 
 
-def test_stored_specs_are_what_the_command_gives(tmp_path: Path) -> None:
+def test_stored_specs_are_what_the_command_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One workload stands for all: going through its 4,095 chips takes seconds.
+    monkeypatch.setattr(nasaic, "WORKLOADS", {"nasaic-w3": WORKLOADS["nasaic-w3"]})
     derive_nasaic.main(tmp_path / "specs.json")
     made = json.loads((tmp_path / "specs.json").read_text())
     assert made["version"] == version("codesign-gym")
-    for name, stored in made["problems"].items():
-        assert {spec.metric: spec.bound for spec in stored_specs(name)} == stored["specs"]
-        for metric, share in PUBLISHED_SHARES.items():
-            reached = stored["nas_then_asic"][metric]
-            assert stored["specs"][metric] == pytest.approx(share * reached, rel=1e-3)
+    [(name, found)] = made["problems"].items()
+    assert {spec.metric: spec.bound for spec in stored_specs(name)} == found["specs"]
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_specs_are_as_tight_as_published(name: str) -> None:
+    stored = json.loads((files("codesign_gym.envs") / "nasaic_specs.json").read_text())
+    reached = stored["problems"][name]["nas_then_asic"]
+    bounds = {spec.metric: spec.bound for spec in stored_specs(name)}
+    assert list(bounds) == list(PUBLISHED_SHARES)
+    for metric, share in PUBLISHED_SHARES.items():
+        assert bounds[metric] == pytest.approx(share * reached[metric], rel=1e-3)
+
+
+def test_unknown_workloads_are_told() -> None:
     with pytest.raises(InputError, match="no specs are stored"):
         stored_specs("nasaic")
+    with pytest.raises(InputError, match="nasaic-w4"):
+        workload("nasaic-w4")
 
 
-def test_accuracies_are_those_of_the_table() -> None:
-    table = AccuracyTable()
+@pytest.mark.parametrize(
+    ("space", "data"), sorted({pair for w in WORKLOADS.values() for pair in w})
+)
+def test_accuracies_are_those_of_the_table_in_int8(space: str, data: str) -> None:
+    table = AccuracyTable(space, data)
     designs = table.space.sample(50, 0)
     designs[:, -1] = 0
-    expected = table.evaluate(designs)["accuracy_pct"]
-    task = derive_nasaic.cell_task(word_bytes=1)
-    assert np.array_equal(
-        np.asarray(task.accuracy_pct)[task.space.ravel(designs[:, :-1])], expected
-    )
+    assert table.space.decode(designs[:1])[0]["accelerator.word"] == 1
+    task = trained_task(space, data)
+    expected = table.evaluate(designs)[task.metric]
+    found = np.asarray(task.accuracy_pct)[task.space.ravel(designs[:, :-1])]
+    assert np.array_equal(found, expected)
+
+
+def test_whole_chips_use_everything() -> None:
+    chips = whole_chips()
+    subs = sub_accelerators(chips)
+    assert np.all(subs.tiles.sum(axis=1) == TILES)
+    assert np.all(subs.lanes.sum(axis=1) == LANES)
+    # 63 splits of the tiles, 7 of the lanes, 9 pairs of dataflows; 3 chips each of one alone, as
+    # either sub-accelerator.
+    assert len(np.unique(chips, axis=0)) == len(chips) == 63 * 7 * 9 + 6
 
 
 def test_designs_that_break_a_spec_are_not_trained(problem: DesignProblem) -> None:
@@ -71,24 +107,12 @@ def test_held_groups(problem: DesignProblem) -> None:
         found = part.evaluate(designs)
         assert np.array_equal(found.metrics.values_matrix, whole.metrics.values_matrix)
         assert np.array_equal(found.violations, whole.violations)
+    split = ("accelerator.sub1_pe_share", "accelerator.sub1_dataflow", "accelerator.sub2_dataflow")
+    part = partial_problem(problem, split, start)
+    designs = part.space.sample(30, 1)
+    rows = completed(problem, split, start, designs)
+    assert len(np.unique(rows[:, problem.space.names.index("accelerator.pes")])) == 1
+    found = part.evaluate(designs)
+    assert np.array_equal(found.metrics.values_matrix, problem.evaluate(rows).metrics.values_matrix)
     with pytest.raises(InputError, match="task3"):
         partial_problem(problem, ("task3",), start)
-
-
-def test_comparison(problem: DesignProblem) -> None:
-    rows = compare(problem, budget=150, seeds=range(2))
-    assert [row["approach"] for row in rows] == list(APPROACHES)
-    base = rows[0]
-    for row in rows:
-        for metric in ("latency_ms", "energy_uj", "area_mm2"):
-            reduction = 100 * (1 - row[metric] / base[metric])
-            assert row[f"{metric}_reduction_pct"] == pytest.approx(reduction)
-        for task in ("task1", "task2"):
-            loss = base[f"{task}_accuracy_pct"] - row[f"{task}_accuracy_pct"]
-            assert row[f"{task}_accuracy_loss_pp"] == pytest.approx(loss)
-    assert rows == compare(problem, budget=150, seeds=range(2))
-    # Networks chosen for accuracy alone are the most accurate, and keep the specs by chance alone.
-    assert base["task1_accuracy_pct"] >= rows[-1]["task1_accuracy_pct"]
-    assert base["specs_met_pct"] < rows[-1]["specs_met_pct"] == 100
-    with pytest.raises(InputError, match="budget"):
-        compare(problem, budget=1)
