@@ -65,7 +65,11 @@ def list_(
 ) -> None:
     """Show what is registered."""
     rows = catalogue(kind)
-    console.print_json(rows) if as_json else console.print_table(rows)
+    if as_json:
+        console.print_json(rows)
+        return
+    # Long names leave room for one column of goals beside a description.
+    console.print_table([_goals_together(row) for row in rows])
 
 
 @app.command("run")
@@ -268,6 +272,16 @@ def export(
         raise InputError(f"no cost model of {problem!r} has a format to export to")
     for path in files:
         console.out.print(str(path), soft_wrap=True)
+
+
+def _goals_together(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the catalogue with the objectives and specs of a problem in one column."""
+    if "specs" not in row:
+        return row
+    goals = {"goals": [*row["objectives"], *row["specs"]]}
+    first = {key: row[key] for key in ("name", "designs")}
+    rest = {key: row[key] for key in row if key not in {"objectives", "specs", *first}}
+    return first | goals | rest
 
 
 def _run_with_progress(

@@ -144,14 +144,15 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
         return
     cells = {key: [_lines(row[key]) for row in rows] for key in rows[0]}
     table = Table(box=None, pad_edge=False)
-    for key, value in rows[0].items():
+    for position, (key, value) in enumerate(rows[0].items()):
         numeric = isinstance(value, (int, float))
+        whole = 24 if position else 32
         longest = max(len(line) for cell in cells[key] for line in cell.split("\n"))
         table.add_column(
             key,
             justify="right" if numeric else "left",
             overflow="fold",
-            no_wrap=not numeric and longest <= 24,  # names and bounds stay whole
+            no_wrap=not numeric and longest <= whole,  # names and bounds stay whole
         )
     for row in zip(*cells.values(), strict=True):
         table.add_row(*map(Text, row))
