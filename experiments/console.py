@@ -149,21 +149,15 @@ def print_table(rows: Sequence[Mapping[str, object]], title: str = "") -> None:
         out.print("(none)")
         return
     cells = {key: [_lines(row[key]) for row in rows] for key in rows[0]}
-    longest = {
-        key: max(len(line) for cell in [key, *column] for line in cell.split("\n"))
-        for key, column in cells.items()
-    }
-    narrow = sum(width for width in longest.values() if width <= 28)
-    crowded = narrow + 2 * len(longest) + 16 > out.width  # 16 for what is longer
     table = Table(box=None, pad_edge=False)
     for key, value in rows[0].items():
         numeric = isinstance(value, (int, float))
-        whole = longest[key] <= 28 and (key == next(iter(longest)) or not crowded)
+        longest = max(len(line) for cell in cells[key] for line in cell.split("\n"))
         table.add_column(
             key,
             justify="right" if numeric else "left",
             overflow="fold",
-            no_wrap=not numeric and whole,  # names stay whole, and bounds where there is room
+            no_wrap=not numeric and longest <= 24,  # names and bounds stay whole
         )
     for row in zip(*cells.values(), strict=True):
         table.add_row(*map(Text, row))

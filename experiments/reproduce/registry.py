@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 
-from codesign_gym.experiments.reproduce.draco import SOURCE, reproduce_draco
 from codesign_gym.experiments.reproduce.finding import Finding, Settings
 from codesign_gym.search_spaces import InputError, Registry
 
@@ -33,17 +33,6 @@ REPRODUCTIONS: Registry[Reproduction] = Registry("reproduction", "codesign_gym.r
 """Registered reproductions: name -> study."""
 
 
-REPRODUCTIONS.register("draco")(
-    Reproduction(
-        reproduce_draco,
-        "MobileNetV1 with grouped convolutions on 64x64 PEs against row stationary",
-        SOURCE,
-        seeds=5,
-        budget=2000,
-    )
-)
-
-
 def reproduction(name: str) -> Reproduction:
     """The study called ``name``: a registered name, or ``module:attribute``.
 
@@ -56,15 +45,38 @@ def reproduction(name: str) -> Reproduction:
     return found
 
 
-def _nasaic(settings: Settings) -> Finding:
-    from codesign_gym.experiments.reproduce.nasaic_study import study_nasaic
+def _later(name: str) -> Callable[[Settings], Finding]:
+    """The function ``module:function`` of this folder, imported when it is called."""
 
-    return study_nasaic(settings)
+    def run(settings: Settings) -> Finding:
+        point = f"codesign_gym.experiments.reproduce.{name}"
+        study: Callable[[Settings], Finding] = EntryPoint("", point, "").load()
+        return study(settings)
+
+    return run
 
 
+REPRODUCTIONS.register("draco")(
+    Reproduction(
+        run=_later("draco:reproduce_draco"),
+        about="MobileNetV1 with grouped convolutions on 64x64 PEs against row stationary",
+        source="DRACO (arXiv 2006.15103)",
+        seeds=5,
+        budget=2000,
+    )
+)
+REPRODUCTIONS.register("marl-dram")(
+    Reproduction(
+        run=_later("marl_dram:study"),
+        about="multi-agent against single-agent reinforcement learning on DRAM controllers",
+        source="Krishnan et al. (arXiv 2211.16385)",
+        seeds=10,
+        budget=1000,
+    )
+)
 REPRODUCTIONS.register("nasaic")(
     Reproduction(
-        run=_nasaic,
+        run=_later("nasaic_study:study_nasaic"),
         about="networks and chip together, or one after the other, under three specs",
         source="NASAIC (arXiv 2002.04116), table I",
         seeds=10,
