@@ -179,9 +179,8 @@ def maestro_rows(count: int = 256) -> Iterator[Row]:
     layers = network(_NETWORK)
     for template in maestro.TEMPLATES:
         pes = 64 + np.arange(count)
-        taken = seconds(
-            partial(maestro.evaluate, layers, template=template, num_pes=pes, noc_bandwidth=64)
-        )
+        chips: dict[str, Any] = {"template": template, "num_pes": pes, "noc_bandwidth": 64}
+        taken = seconds(partial(evaluate, layers, chips, compat="maestro"))
         yield _row(f"maestro {template}", count * len(layers) / taken / 1e6, "M layers/s")
 
 

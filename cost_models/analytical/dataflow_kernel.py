@@ -50,8 +50,8 @@ WEIGHT, OUTPUT, INPUT = 0, 1, 2
 
 NVDLA, TPU, SHIDIANNAO, EYERISS, FREE = range(5)
 
-OK, NO_PES, SPATIAL, TILE, L1_SMALL, L2_SMALL = range(6)
-"""Why a mapping is no mapping; `dataflow.REASONS` puts it in words."""
+OK, NO_PES, SPATIAL, TILE, L1_SMALL, L2_SMALL, TILE_LARGE = range(7)
+"""Why a mapping is no mapping; `layer_costs.REASONS` puts it in words."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -107,6 +107,15 @@ def legal(layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int) 
     for d in range(1, 19):
         if maps[j, d] < 1 or maps[j, d] != np.floor(maps[j, d]):
             return TILE
+    for d in range(6):
+        size = layers[i, 1 + d]
+        if maps[j, 2 + d] > size or maps[j, 8 + d] > size:
+            return TILE_LARGE
+    for d in range(5):
+        if maps[j, 14 + d] > layers[i, d]:
+            return TILE_LARGE
+    if maps[j, 1] > layers[i, 7]:
+        return TILE_LARGE
     # The streamed dimensions are cut by the buffer alone, the others in whole chunks of the array.
     for d in range(6):
         streamed = (
@@ -119,9 +128,9 @@ def legal(layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int) 
             return TILE
         if d < 4:
             chunk, b, size = keep * maps[j, 2 + d], maps[j, 15 + d], layers[i, 1 + d]
-            if b > size or (b < size and not streamed and b % chunk != 0):
+            if b < size and not streamed and b % chunk != 0:
                 return TILE
-    return TILE if maps[j, 14] > layers[i, 0] else OK
+    return OK
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
