@@ -84,7 +84,7 @@ def smooth_rows(count: int = 256) -> Iterator[Row]:
     """
     import torch
 
-    from codesign_gym.cost_models.analytical.dataflow_smooth import weight_stationary_costs
+    from codesign_gym.cost_models.analytical.dataflow_smooth import mapping_costs
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -97,7 +97,7 @@ def smooth_rows(count: int = 256) -> Iterator[Row]:
 
     def gradient() -> None:
         given.requires_grad_(True)
-        costs = weight_stationary_costs(columns, hardware, given, smooth=True)
+        costs = mapping_costs(columns, hardware, given, smooth=True)
         torch.autograd.grad((costs["cycles"].log() + costs["energy_pj"].log()).sum(), given)
 
     taken = seconds(gradient)

@@ -377,10 +377,10 @@ def _least(layers: FloatArray, i: int, hw: FloatArray) -> tuple[float, float, fl
 @njit(nogil=True, error_model="numpy")
 def _same_tiles(room: FloatArray, row: int, column: int) -> bool:
     """Whether tiles noted in the room are those of the mapping in hand."""
+    same = True
     for d in range(5):
-        if room[row, column + d] != room[_TRIAL, 14 + d]:
-            return False
-    return True
+        same = same and room[row, column + d] == room[_TRIAL, 14 + d]
+    return bool(same)
 
 
 @njit(nogil=True, error_model="numpy")
