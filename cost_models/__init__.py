@@ -2,6 +2,7 @@
 
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
+from codesign_gym.cost_models.analytical.roofline import RooflineModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
@@ -18,6 +19,7 @@ __all__ = [
     "Layers",
     "Metric",
     "Metrics",
+    "RooflineModel",
     "SpatialModel",
     "SystolicModel",
     "list_cost_models",

@@ -9,6 +9,7 @@ from typing import Any
 from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
+from codesign_gym.cost_models.analytical.roofline import RooflineModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
@@ -21,6 +22,7 @@ for (_space, _task), _table in EMBEDDED.items():
     _factory = partial(AccuracyTable, _space, _task)
     _factory.__doc__ = f"Networks of {_space}: {get_task(_task).about}."
     COST_MODELS.register(_table.model)(_factory)
+COST_MODELS.register("roofline")(RooflineModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)
 COST_MODELS.register("systolic")(SystolicModel)

@@ -1,8 +1,9 @@
 """The dataflow model as one array expression, for NumPy and torch, and smooth if wanted.
 
 The equations are those of `dataflow_kernel.cost` for mappings that keep weights (nvdla, tpu,
-eyeriss) or outputs (shidiannao) in the PEs, with the innermost loop as the mapping has it. Exact, they equal the kernel. Smooth,
-sizes may be any real numbers and gradients exist in the limit of no edges:
+eyeriss) or outputs (shidiannao) in the PEs, with the innermost loop as the mapping has it. Exact,
+they equal the kernel. Smooth, sizes may be any real numbers and gradients exist in the limit of no
+edges:
 
     ceil(x)     becomes  max(x, 1): a last, partly used chunk costs its share
     max(x, y)   becomes  (x + y + sqrt((x - y)^2 + e^2 (x + y)^2)) / 2, which is e above it at
@@ -113,16 +114,18 @@ def mapping_costs(
             "mappings must all keep weights, or all outputs, in the PEs and name the innermost loop"
         )
     f = _Maths(layers, smooth)
+    # What is relaxed meets its limits up to rounding.
+    near = 1 + 1e-5 if smooth else 1.0
     even, systolic = template == _EYERISS, template == _TPU
 
     eh, ew = (ar - 1) * dh + 1, (as_ - 1) * dw + 1
     full_h, full_w = (r - 1) * dh + 1, (s - 1) * dw + 1
     ck = uk * ak
     if output:
-        cn, cc, cp, cq, cr, cs = f.xp.ones_like(n), bc, up * ap, uq * aq, r, s
+        cc, cp, cq, cr, cs = bc, up * ap, uq * aq, r, s
         keep_w, keep_i, keep_o = ak, 1.0, ak * ap * aq
     else:
-        cn, cc, cp, cq, cr, cs = bn, uc * ac, bp, bq, ur * ar, us * as_
+        cc, cp, cq, cr, cs = uc * ac, bp, bq, ur * ar, us * as_
         keep_i = ac * ar * as_
         keep_w, keep_o = ak * keep_i, ak
     l1_need = (keep_w + keep_i) * word + keep_o * sums
@@ -160,9 +163,7 @@ def mapping_costs(
         * (f.window(q, tiles_q, sw, full_w) - padding_w)
     )
     if output:
-        pass_inputs = (
-            channels * f.window(p, strips, sh, full_h) * f.window(q, passes_q, sw, full_w)
-        )
+        pass_inputs = channels * f.window(p, strips, sh, full_h) * f.window(q, passes_q, sw, full_w)
     else:
         extent_h, extent_w = (f.min(cr, r) - 1) * dh + 1, (f.min(cs, s) - 1) * dw + 1
         pass_inputs = channels * f.where(
@@ -182,12 +183,12 @@ def mapping_costs(
     if output:
         first_i = ug * input_copies * ((cp - 1) * sh + full_h) * ((cq - 1) * sw + full_w)
         chunk_i, chunk_o = first_i * word, ug * ck * cp * cq
-        one_pass = (bn <= 1) & (bk <= ck) & (bp <= cp) & (bq <= cq)
+        one_pass = (bn <= near) & (bk <= near * ck) & (bp <= near * cp) & (bq <= near * cq)
     else:
         chunk_w = chunk_w * f.min(cc, bc) * f.min(cr, r) * f.min(cs, s)
         first_i = ug * cc * input_copies * ((up - 1) * sh + extent_h) * ew
         chunk_i, chunk_o = tile_i, ug * f.min(ck, bk) * up * bq
-        one_pass = (bk <= ck) & (bc <= cc) & (cr >= r) & (cs >= s)
+        one_pass = (bk <= near * ck) & (bc <= near * cc) & (near * cr >= r) & (near * cs >= s)
 
     one = f.xp.ones_like(k)
     w_times = f.where(inner == 0, one, tiles_m)
@@ -198,10 +199,11 @@ def mapping_costs(
         o_passes = f.where(one_pass, o_times, sum_passes)
     else:
         w_passes = f.where(one_pass, w_times, pixel_passes)
-    cut_k, cut_c, cut_m = bk < k, bc < c, (bn < n) | (bp < p) | (bq < q)
+    cut_k, cut_c = near * bk < k, near * bc < c
+    cut_m = (near * bn < n) | (near * bp < p) | (near * bq < q)
     stays_w, stays_o = w_times < w_passes, o_times < o_passes
     # An array of weights streams all that the buffer has of the inputs.
-    stays_i = (i_times < passes_k) | (strips > tiles_p) | (chunk_i >= tile_i)
+    stays_i = (i_times < passes_k) | (strips > near * tiles_p) | (near * chunk_i >= tile_i)
     l2_need = (
         f.where(stays_w, tile_w * f.where(cut_k | cut_c, 2 * one, one), f.min(2 * chunk_w, tile_w))
         + f.where(stays_i, tile_i * f.where(cut_m | cut_c, 2 * one, one), 2 * chunk_i)
@@ -221,7 +223,7 @@ def mapping_costs(
     if output:
         busy = f.max(compute, f.max(stream, weight_cycles))
     else:
-        exposed = even | (2 * keep_w > l1_weights) | (l1_need + keep_w * word > l1)
+        exposed = even | (2 * keep_w > near * l1_weights) | (l1_need + keep_w * word > near * l1)
         adders = uc * ur * us
         sets = passes_k * sum_passes * passes_g
         weight_cycles = f.where(

@@ -20,7 +20,7 @@ from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.load import load_workload
 from codesign_gym.cost_models.workloads.networks import Workloads
-from codesign_gym.search_spaces import Designs, spatial_accelerator
+from codesign_gym.search_spaces import Designs, SearchSpace, spatial_accelerator
 
 
 class SpatialModel(CostModel):
@@ -44,15 +44,14 @@ class SpatialModel(CostModel):
     ) -> None:
         self.name = f"spatial-{workload}" if isinstance(workload, str) else "spatial"
         self.space = spatial_accelerator()
-        self.fidelity = 1 if mapping == "searched" else 0
+        self.fidelity = 2 if mapping == "searched" else 1
         layers = load_workload(workload) if isinstance(workload, str) else workload
         self._workloads = Workloads.of(layers)
         self._mapping: Literal["searched", "template"] = mapping
-        self._values = [np.asarray(p.values) for p in self.space.parameters]
 
     def compute(self, designs: Designs) -> Metrics:
         """The metrics of designs ``[n, p]``; where no mapping fits, the design is invalid."""
-        chips = self._accelerators(designs)
+        chips = accelerators_of(self.space, designs)
         totals = network_totals(self._workloads, chips, 0, self._mapping)
         columns = (
             totals["latency_ms"],
@@ -71,7 +70,7 @@ class SpatialModel(CostModel):
         The columns are those of `SystolicModel.explain`; ``bound`` is what a layer waits for.
         """
         layers, times = self._workloads.layers, self._workloads.counts
-        table = evaluate(layers, self._accelerators(designs), self._mapping)
+        table = evaluate(layers, accelerators_of(self.space, designs), self._mapping)
         row = {name: column[0] for name, column in table.items()}
         cycles = np.nan_to_num(row["cycles"]) * times
         energy = np.nan_to_num(row["energy_pj"]) * times
@@ -89,15 +88,17 @@ class SpatialModel(CostModel):
             for i, name in enumerate(layers.name)
         ]
 
-    def _accelerators(self, designs: Designs) -> SpatialAccelerators:
-        column = [values[designs[:, j]] for j, values in enumerate(self._values)]
-        _, rows, cols, l1, l2, noc, dram = column
-        return SpatialAccelerators(
-            designs[:, 0],  # the space lists templates in the order of their codes
-            pe_rows=rows,
-            pe_cols=cols,
-            l1_bytes=l1,
-            l2_kb=l2,
-            noc_bandwidth=noc,
-            dram_gbps=dram,
-        )
+
+def accelerators_of(space: SearchSpace, designs: Designs) -> SpatialAccelerators:
+    """The accelerators that designs ``[n, p]`` of `spatial_accelerator` choose, `n`."""
+    columns = [np.asarray(p.values)[designs[:, j]] for j, p in enumerate(space.parameters)]
+    _, rows, cols, l1, l2, noc, dram = columns
+    return SpatialAccelerators(
+        designs[:, 0],  # the space lists templates in the order of their codes
+        pe_rows=rows,
+        pe_cols=cols,
+        l1_bytes=l1,
+        l2_kb=l2,
+        noc_bandwidth=noc,
+        dram_gbps=dram,
+    )

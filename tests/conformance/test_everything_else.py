@@ -11,6 +11,7 @@ from codesign_gym.cost_models import (
     NETWORKS,
     ChipModel,
     CostModel,
+    RooflineModel,
     SpatialModel,
     SystolicModel,
     list_cost_models,
@@ -35,6 +36,7 @@ def chip_of_cells() -> ChipModel:
 
 
 MODELS: dict[str, Callable[[], CostModel]] = {
+    "roofline": RooflineModel,
     "spatial": SpatialModel,
     "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
     **{
