@@ -217,6 +217,6 @@ def _inner(
         sums = 2 * 4.0 * heads * size["k"] * size["p"] * size["q"]
         pixels = weights * (many[0] - 1) if resident else 0 * many[0] - 1
         filters, channels = inputs * (many[1] - 1), sums * (many[2] - 1)
-        shape = torch.broadcast_shapes(pixels.shape, filters.shape, channels.shape)
+        shape = (pixels + filters + channels).shape
         saved = [part.expand(shape) for part in (pixels, filters, channels)]
         return torch.stack(saved).argmax(0).to(weights.dtype)

@@ -171,7 +171,7 @@ def _steps_at_least(layers: FloatArray, i: int, room: FloatArray, row: int) -> f
     steps = layers[i, 0] * np.ceil(layers[i, 7] / room[row, 1])
     for d in range(6):
         steps *= np.ceil(layers[i, 1 + d] / room[row, 2 + d])
-    return steps
+    return float(steps)
 
 
 @njit(nogil=True, error_model="numpy")
