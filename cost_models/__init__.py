@@ -4,6 +4,7 @@ from codesign_gym.cost_models.accuracy.table import AccuracyTable
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel
+from codesign_gym.cost_models.analytical.roofline import RooflineModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
@@ -27,6 +28,7 @@ __all__ = [
     "Metric",
     "Metrics",
     "MobileNetModel",
+    "RooflineModel",
     "SocModel",
     "SpatialModel",
     "SystolicModel",

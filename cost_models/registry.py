@@ -11,6 +11,7 @@ from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel
+from codesign_gym.cost_models.analytical.roofline import RooflineModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
@@ -28,6 +29,7 @@ for (_space, _task), _table in EMBEDDED.items():
 COST_MODELS.register("archgym-accelerator")(ArchGymModel)
 COST_MODELS.register("soc")(SocModel)
 COST_MODELS.register("dram")(DramModel)
+COST_MODELS.register("roofline")(RooflineModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)
 COST_MODELS.register("mobilenet-groups")(MobileNetModel)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign_gym.cost_models.analytical import maestro
+from codesign_gym.cost_models.analytical import maestro, roofline
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.dataflow import (
     TEMPLATES,
@@ -37,13 +37,13 @@ _NETWORK = "resnet50"
 
 
 def seconds(function: Callable[[], object], repeats: int = 5) -> float:
-    """Median time of one call, after one that compiles and fills caches."""
+    """Median CPU time of one call, after one that compiles and fills caches."""
     function()
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return float(np.median(times))
 
 
@@ -78,37 +78,65 @@ def dataflow_rows(count: int = 256) -> Iterator[Row]:
         yield _row(f"dataflow {_NETWORK}, one design, {how}", 1e3 * taken, "ms")
 
 
-def smooth_rows(count: int = 256) -> Iterator[Row]:
-    """The smooth form in torch (float32), forward and backward, on one thread.
+def smooth_rows(count: int = 512) -> Iterator[Row]:
+    """The array form, on one thread: in NumPy, and smooth in torch (float32) with gradients.
 
     Args:
-        count: Accelerators in a batch.
+        count: Accelerators in a batch; NumPy, whose temporaries must fit a cache, gets fewer.
     """
     import torch
 
-    from codesign_gym.cost_models.analytical.dataflow_smooth import weight_stationary_costs
+    from codesign_gym.cost_models.analytical.dataflow_relaxed import RELAXABLE, relaxed_costs
+    from codesign_gym.cost_models.analytical.dataflow_smooth import mapping_costs
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     layers = Workloads.of(network(_NETWORK)).layers
-    chips = SpatialAccelerators("nvdla", 8 + np.arange(count) % 57, 16, l2_kb=256, word_bytes=2)
-    mappings = find_mapping(layers, chips, "template")[0].to_rows((count, len(layers)))
-    given = torch.tensor(mappings.reshape(count, len(layers), 20), dtype=torch.float32)
-    columns = torch.tensor(layer_rows(layers), dtype=torch.float32)
-    hardware = torch.tensor(accelerator_rows(chips), dtype=torch.float32)[:, None]
+    for template in RELAXABLE:
+        chips = SpatialAccelerators(
+            template, 8 + np.arange(count) % 57, 16, l2_kb=256, word_bytes=2
+        )
+        found, _ = find_mapping(layers, chips, "template")
+        mappings = found.to_rows((count, len(layers))).reshape(count, len(layers), -1)
+        rows = layer_rows(layers), accelerator_rows(chips)[:, None], mappings
+        few = rows[0], rows[1][: count // 8], mappings[: count // 8]
+        taken = seconds(partial(mapping_costs, *few))
+        name = f"dataflow {template}, NumPy arrays"
+        yield _row(name, count // 8 * len(layers) / taken / 1e6, "M layers/s")
+        tensors = [torch.tensor(values, dtype=torch.float32) for values in rows]
 
-    def gradient() -> None:
-        given.requires_grad_(True)
-        costs = weight_stationary_costs(columns, hardware, given, smooth=True)
-        torch.autograd.grad((costs["cycles"].log() + costs["energy_pj"].log()).sum(), given)
+        def by_mapping(tensors: list[Any] = tensors) -> None:
+            tensors[2].requires_grad_(True)
+            costs = mapping_costs(*tensors, smooth=True)
+            worth = costs["cycles"].log() + costs["energy_pj"].log()
+            torch.autograd.grad(worth.sum(), tensors[2])
 
-    taken = seconds(gradient)
+        figures = (chips.pe_rows, chips.pe_cols, chips.l1_bytes, chips.l2_kb,
+                   chips.noc_bandwidth, chips.dram_gbps)  # fmt: skip
+        designs = torch.tensor(np.stack(figures, axis=1), dtype=torch.float32)
+
+        def by_design(given: Any = tensors[0], designs: Any = designs, of: str = template) -> None:
+            designs.requires_grad_(True)
+            costs = relaxed_costs(given, designs, of)
+            worth = costs["cycles"].log() + costs["energy_pj"].log()
+            torch.autograd.grad(worth.sum(), designs)
+
+        for what, call in (("mapping", by_mapping), ("design", by_design)):
+            name = f"dataflow {template}, smooth, gradient to the {what}"
+            yield _row(name, count * len(layers) / seconds(call) / 1e6, "M layers/s")
     torch.set_num_threads(threads)
-    yield _row(
-        "dataflow smooth, float32, forward and backward",
-        count * len(layers) / taken / 1e6,
-        "M layers/s",
-    )
+
+
+def roofline_rows(count: int = 256) -> Iterator[Row]:
+    """The roofline of ResNet-50: distinct layers per second.
+
+    Args:
+        count: Accelerators in a batch.
+    """
+    layers = Workloads.of(network(_NETWORK)).layers
+    chips = SpatialAccelerators("free", 8 + np.arange(count) % 57, 16)
+    taken = seconds(partial(roofline.evaluate, layers, chips))
+    yield _row("roofline, distinct only", count * len(layers) / taken / 1e6, "M layers/s")
 
 
 def random_instances(
@@ -181,9 +209,8 @@ def maestro_rows(count: int = 256) -> Iterator[Row]:
     layers = network(_NETWORK)
     for template in maestro.TEMPLATES:
         pes = 64 + np.arange(count)
-        taken = seconds(
-            partial(maestro.evaluate, layers, template=template, num_pes=pes, noc_bandwidth=64)
-        )
+        chips: dict[str, Any] = {"template": template, "num_pes": pes, "noc_bandwidth": 64}
+        taken = seconds(partial(evaluate, layers, chips, compat="maestro"))
         yield _row(f"maestro {template}", count * len(layers) / taken / 1e6, "M layers/s")
 
 
@@ -216,6 +243,7 @@ BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
     "dataflow": dataflow_rows,
     "dataflow-smooth": smooth_rows,
     "maestro": maestro_rows,
+    "roofline": roofline_rows,
     "scheduling": scheduling_rows,
     "soc": soc_rows,
 }

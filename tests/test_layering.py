@@ -23,6 +23,7 @@ MAY_IMPORT_HEAVY = {
     "cost_models/accuracy/unet_torch.py": "defines torch modules; imported by the training alone",
     "cost_models/analytical/maestro_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_kernel.py": "compiled by numba; imported at the first call",
+    "cost_models/analytical/dataflow_layouts.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_search.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/scheduling_exact.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/scheduling_kernel.py": "compiled by numba; imported at the first call",

@@ -48,11 +48,13 @@ layers run one after another through DRAM.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as TableOf
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from codesign_gym.cost_models.analytical.layer_costs import REASONS, LayerCosts, with_faults
 from codesign_gym.cost_models.analytical.mapping import Mapping
 from codesign_gym.cost_models.analytical.spatial_arrays import SpatialAccelerators
 from codesign_gym.cost_models.analytical.spatial_technology import (
@@ -64,6 +66,7 @@ from codesign_gym.cost_models.analytical.spatial_technology import (
 from codesign_gym.cost_models.analytical.technology import FloatArray
 from codesign_gym.cost_models.workloads.layers import IntArray, Kind, Layers
 from codesign_gym.cost_models.workloads.networks import Workloads
+from codesign_gym.cost_models.workloads.possible import possible_layers
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 from codesign_gym.search_spaces.hardware.spatial import TEMPLATES
 
@@ -71,6 +74,7 @@ __all__ = [
     "BOTTLENECKS",
     "REASONS",
     "TEMPLATES",
+    "LayerCosts",
     "Mapping",
     "SpatialAccelerators",
     "UnitEnergies",
@@ -83,75 +87,96 @@ __all__ = [
 ]
 
 Objective = Literal["edp", "latency", "energy"]
+Columns = TableOf[str, ArrayLike]
 Table = dict[str, FloatArray | NDArray[np.bool_] | NDArray[np.int8]]
 
 BOTTLENECKS = ("compute", "noc", "l2", "dram")
 """What a layer waits for, in the order of the codes."""
-
-REASONS = (
-    "valid",
-    "no processing elements",
-    "the array of the template cannot be used so",
-    "tiles do not nest",
-    "registers smaller than a tile",
-    "shared buffer smaller than a tile",
-)
-"""Why there is no result, in the order of the codes."""
 
 _OBJECTIVES = ("edp", "latency", "energy")
 _TEMPLATE, _GIVEN = -1, -2
 
 
 def evaluate(
-    layers: Layers,
-    accelerators: SpatialAccelerators,
+    layers: Layers | Columns,
+    accelerators: SpatialAccelerators | Columns,
     mapping: Literal["searched", "template"] | Mapping = "searched",
     objective: Objective = "edp",
     *,
     energies: UnitEnergies | None = None,
-) -> Table:
+    compat: Literal["maestro"] | None = None,
+) -> LayerCosts:
     """Every layer on every accelerator, one occurrence each: columns `[a, l]`.
 
     float64, NaN where there is no valid mapping: macs (of pooling and elementwise layers, which run
-    on the array as layers of their own, the operations); cycles, compute_cycles, noc_cycles,
-    l2_cycles, dram_cycles, exposed_cycles (loading and draining that nothing hides), fill_cycles,
-    latency_ms; energy_pj and its parts mac_, register_, noc_, l2_, dram_, static_energy_pj;
-    register_, noc_, l2_, dram_ _weight_words, _input_words, and for sums register_sum_words,
-    noc_sum_words, l2_sum_reads_words, l2_sum_writes_words, dram_output_words, dram_sum_words
-    (unfinished ones, both ways); dram_bytes; l1_need_bytes, l2_need_bytes; active_pes (mean while
-    computing); utilization (MACs per PE and cycle).
+    on the array as layers of their own, the operations); latency_cycles (also as cycles),
+    compute_cycles, noc_cycles, l2_cycles, dram_cycles, exposed_cycles (loading and draining that
+    nothing hides), fill_cycles, latency_ms; energy_pj and its parts mac_, register_, noc_, l2_,
+    dram_, static_energy_pj; register_, noc_, l2_, dram_ _weight_words, _input_words, and for sums
+    register_sum_words, noc_sum_words, l2_sum_reads_words, l2_sum_writes_words, dram_output_words,
+    dram_sum_words (unfinished ones, both ways); dram_bytes; l1_need_bytes, l2_need_bytes;
+    active_pes (mean while computing); utilization (MACs per PE and cycle).
     bool: valid. int8: reason, an index into `REASONS`; bottleneck, one into `BOTTLENECKS`, -1 where
     invalid.
 
     Args:
-        layers: The layers `[l]`.
-        accelerators: The accelerators `[a]`.
+        layers: The layers `[l]`, or a table as `Layers.from_table` takes it. Of a table, rows that
+            no layer can be (groups that do not divide the channels, a kernel larger than the padded
+            input) are marked invalid, not raised.
+        accelerators: The accelerators `[a]`, or a table as `SpatialAccelerators.from_table` takes
+            it: template, num_pes or pe_rows and pe_cols, and what differs from the defaults.
         mapping: `"template"` takes a rule's mapping, closed form; `"searched"` the best that a
             deterministic search among layouts and tilings of the template finds, never a worse one.
         objective: What the search minimises: energy x latency, latency or energy.
         energies: Costs of operations; those of 45 nm unless given.
+        compat: `"maestro"` gives the figures of that tool instead, defects included (`maestro`
+            lists them), for its own mappings of its templates kcp_ws, yxp_os and rs, which nvdla,
+            shidiannao and eyeriss stand for. float64: runtime_cycles, macs, num_macs (as the tool
+            counts them), energy_mac_units, l1_accesses, l2_accesses, l1_required_bytes,
+            l2_required_bytes, utilised_pes, area_um2. A table of accelerators has the columns
+            template, num_pes (or pe_rows and pe_cols), noc_bandwidth (words per cycle) and, if
+            wanted, noc_latency (cycles, 1), l1_bytes and l2_kb, which the tool sizes itself: where
+            given, what needs more is invalid.
+
+    Raises:
+        InputError: A name is unknown, a table is malformed, or a mapping or energies are given to
+            MAESTRO, which has its own.
 
     Example:
         >>> from codesign_gym.cost_models.workloads.networks import network
-        >>> two = SpatialAccelerators(["nvdla", "eyeriss"], pe_rows=16, pe_cols=16)
+        >>> two = {"template": ["nvdla", "eyeriss"], "num_pes": 256}
         >>> table = evaluate(network("resnet18"), two)
-        >>> table["cycles"].shape, bool(table["valid"].all())
-        ((2, 21), True)
+        >>> table["latency_cycles"].shape, bool(table.valid.all()), table.unit("energy_pj")
+        ((2, 21), True, 'pJ')
+        >>> evaluate(network("resnet18"), {"template": "nvdla", "num_pes": 0}).reason(0, 0)
+        'no processing elements'
     """
+    layers, faults = (
+        (layers, np.zeros(len(layers), dtype=np.int64))
+        if isinstance(layers, Layers)
+        else possible_layers(layers)
+    )
+    if compat == "maestro":
+        if isinstance(mapping, Mapping) or energies is not None:
+            raise InputError("compat='maestro' takes no mapping and no energies: it has its own")
+        _code(mapping, objective)
+        from codesign_gym.cost_models.analytical.maestro_door import maestro_costs
+
+        return maestro_costs(layers, accelerators, faults)
+    if compat is not None:
+        raise unknown_name("compat", compat, ("maestro",))
+    if not isinstance(accelerators, SpatialAccelerators):
+        accelerators = SpatialAccelerators.from_table(accelerators)
     from codesign_gym.cost_models.analytical import dataflow_kernel as kernel
 
     codes, _, results = _run(layers, accelerators, mapping, objective, energies)
-    valid = codes == 0
-    table: Table = {}
-    for index, name in enumerate(kernel.RESULT_FIELDS):
-        table[name] = results[..., index]
-    table["latency_ms"] = table["cycles"] / (accelerators.clock_ghz[:, None] * 1e6)
+    columns = {name: results[..., index] for index, name in enumerate(kernel.RESULT_FIELDS)}
+    bottleneck = columns.pop("bottleneck")
+    columns["latency_cycles"] = columns["cycles"]
+    columns["latency_ms"] = columns["cycles"] / (accelerators.clock_ghz[:, None] * 1e6)
     pes = np.maximum(accelerators.pes, 1)[:, None]
-    table["utilization"] = table["macs"] / (pes * table["cycles"])
-    table["valid"] = valid
-    table["reason"] = codes.astype(np.int8)
-    table["bottleneck"] = np.where(valid, table["bottleneck"], -1).astype(np.int8)
-    return table
+    columns["utilization"] = columns["macs"] / (pes * columns["cycles"])
+    return LayerCosts(columns, with_faults(codes, faults), {"bottleneck": bottleneck})
 
 
 def find_mapping(

@@ -34,24 +34,27 @@ MAPPING_FIELDS = (
     "a_r", "a_s", "b_n", "b_k", "b_c", "b_p", "b_q", "inner",
 )  # fmt: skip
 RESULT_FIELDS = (
-    "macs", "compute_cycles", "noc_cycles", "l2_cycles", "dram_cycles", "exposed_cycles",
-    "fill_cycles", "cycles", "bottleneck",
+    "compute_cycles", "noc_cycles", "l2_cycles", "dram_cycles", "exposed_cycles", "fill_cycles",
+    "bottleneck",
     "register_weight_words", "register_input_words", "register_sum_words",
     "noc_weight_words", "noc_input_words", "noc_sum_words",
     "l2_weight_words", "l2_input_words", "l2_sum_reads_words", "l2_sum_writes_words",
-    "dram_weight_words", "dram_input_words", "dram_output_words", "dram_sum_words", "dram_bytes",
+    "dram_weight_words", "dram_input_words", "dram_output_words", "dram_sum_words",
     "l1_need_bytes", "l2_need_bytes", "active_pes",
+    "macs", "cycles", "dram_bytes",
     "mac_energy_pj", "register_energy_pj", "noc_energy_pj", "l2_energy_pj", "dram_energy_pj",
     "static_energy_pj", "energy_pj",
 )  # fmt: skip
+TOTALLED = RESULT_FIELDS.index("macs")
+"""The results from here on are those that a network's are the sums of."""
 
 WEIGHT, OUTPUT, INPUT = 0, 1, 2
 """What stays in the PEs while the rest streams past."""
 
 NVDLA, TPU, SHIDIANNAO, EYERISS, FREE = range(5)
 
-OK, NO_PES, SPATIAL, TILE, L1_SMALL, L2_SMALL = range(6)
-"""Why a mapping is no mapping; `dataflow.REASONS` puts it in words."""
+OK, NO_PES, SPATIAL, TILE, L1_SMALL, L2_SMALL, TILE_LARGE = range(7)
+"""Why a mapping is no mapping; `layer_costs.REASONS` puts it in words."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -66,7 +69,7 @@ def _window(outputs: float, tiles: float, stride: float, extent: float) -> float
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _passes(size: float, chunk: float) -> float:
     """Chunks that cover a dimension."""
-    return size if chunk == 1 else np.ceil(size / chunk)
+    return float(np.ceil(size / chunk))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -75,12 +78,31 @@ def _steps(size: float, chunk: float, pes: float, passes: float, even: bool) -> 
 
     Where the array is configured once for a layer (`even`), the last chunk takes as long as any.
     """
-    if even:
-        return passes * (chunk if pes == 1 else np.ceil(chunk / pes))
-    if pes == 1:
-        return size
-    before = passes - 1
-    return float(before * np.ceil(chunk / pes) + np.ceil((size - before * chunk) / pes))
+    each, before = np.ceil(chunk / pes), passes - 1
+    last = np.ceil((size - before * chunk) / pes)
+    return float(before * each + (each if even else last))
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def kept(layers: FloatArray, i: int, maps: FloatArray, j: int) -> tuple[float, float, float]:
+    """Weights, inputs and outputs or sums that one PE keeps."""
+    ak, ac, ap, aq = maps[j, 8], maps[j, 9], maps[j, 10], maps[j, 11]
+    if maps[j, 0] == WEIGHT:
+        inputs = ac * maps[j, 12] * maps[j, 13]
+        return ak * inputs, inputs, ak
+    if maps[j, 0] == OUTPUT:
+        return ak, 1.0, ak * ap * aq
+    height = (ap - 1) * layers[i, 8] + (maps[j, 12] - 1) * layers[i, 10] + 1
+    width = (aq - 1) * layers[i, 9] + (maps[j, 13] - 1) * layers[i, 11] + 1
+    return 1.0, ac * height * width, 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fits_registers(layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int) -> bool:
+    """Whether a PE has room for what the mapping keeps in it."""
+    weights, inputs, outputs = kept(layers, i, maps, j)
+    total = (weights + inputs) * hw[8] + outputs * hw[9]
+    return bool(weights <= hw[4] and inputs <= hw[5] and outputs <= hw[6] and total <= hw[3])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -107,6 +129,15 @@ def legal(layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int) 
     for d in range(1, 19):
         if maps[j, d] < 1 or maps[j, d] != np.floor(maps[j, d]):
             return TILE
+    for d in range(6):
+        size = layers[i, 1 + d]
+        if maps[j, 2 + d] > size or maps[j, 8 + d] > size:
+            return TILE_LARGE
+    for d in range(5):
+        if maps[j, 14 + d] > layers[i, d]:
+            return TILE_LARGE
+    if maps[j, 1] > layers[i, 7]:
+        return TILE_LARGE
     # The streamed dimensions are cut by the buffer alone, the others in whole chunks of the array.
     for d in range(6):
         streamed = (
@@ -119,15 +150,16 @@ def legal(layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int) 
             return TILE
         if d < 4:
             chunk, b, size = keep * maps[j, 2 + d], maps[j, 15 + d], layers[i, 1 + d]
-            if b > size or (b < size and not streamed and b % chunk != 0):
+            if b < size and not streamed and b % chunk != 0:
                 return TILE
-    return TILE if maps[j, 14] > layers[i, 0] else OK
+    return OK
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def cost(
-    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, outs: FloatArray, o: int
-) -> int:
+    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, outs: FloatArray, o: int,
+    whole: bool = True,
+) -> int:  # fmt: skip
     """Write `RESULT_FIELDS` of a layer under a mapping, and its best `inner` into the mapping.
 
     Args:
@@ -138,6 +170,7 @@ def cost(
         j: Which of them.
         outs: Where the result goes, rows of `RESULT_FIELDS`.
         o: Which of them.
+        whole: Whether to write everything, or only what is totalled.
 
     Returns:
         `OK`, or why there is no result; `outs` then keeps what it had.
@@ -159,15 +192,12 @@ def cost(
     eh, ew = (ar - 1) * dh + 1, (as_ - 1) * dw + 1
     full_h, full_w = (r - 1) * dh + 1, (s - 1) * dw + 1
     cn, ck, cc, cp, cq, cr, cs = 1.0, uk * ak, uc * ac, up * ap, uq * aq, ur * ar, us * as_
+    keep_w, keep_i, keep_o = kept(layers, i, maps, j)
     if stationary == WEIGHT:
-        keep_w, keep_i, keep_o = ak * ac * ar * as_, ac * ar * as_, ak
         cn, cp, cq = bn, bp, bq
     elif stationary == OUTPUT:
-        keep_w, keep_i, keep_o = ak, 1.0, ak * ap * aq
         cc, cr, cs = bc, r, s
     else:
-        keep_w, keep_o = 1.0, 1.0
-        keep_i = ac * ((ap - 1) * sh + eh) * ((aq - 1) * sw + ew)
         ck = bk
     l1_need = (keep_w + keep_i) * word + keep_o * sums
     if keep_w > hw[4] or keep_i > hw[5] or keep_o > hw[6] or l1_need > hw[3]:
@@ -245,48 +275,43 @@ def cost(
         or (stationary == INPUT and bn == 1 and bc <= cc and bp <= cp and bq <= cq
             and passes_r * passes_s == 1)
     )  # fmt: skip
-    best = np.inf
-    w_times = i_times = o_times = l2_need = w_passes = i_passes = 0.0
-    w_reads = i_reads = o_writes = 0.0
-    inner = -1.0
+    # A stationary tile that is all the buffer has of its operand outlives the buffer's tile.
+    stays_w, stays_i = one_pass and stationary == WEIGHT, one_pass and stationary == INPUT
+    stays_o = one_pass and stationary == OUTPUT
+    need_w, pass_w = tile_w * (2 if many_k or many_c else 1), min(2 * chunk_w, tile_w)
+    need_i, pass_i = tile_i * (2 if many_m or many_c else 1), 2 * chunk_i
+    keeps_i = strips != tiles_p or chunk_i >= tile_i
+    pass_o = min(2 * chunk_o, tile_o)
+    # Selections, not branches: a search meets them in no order that a processor could foresee.
+    asked, best, l2_need, inner = maps[j, 19], np.inf, 0.0, -1.0
     for candidate in range(3):
-        if maps[j, 19] >= 0 and maps[j, 19] != candidate:
-            continue
         wf = 1.0 if candidate == 0 else tiles_m
         kf = 1.0 if candidate == 1 else tiles_k
         cf = 1.0 if candidate == 2 else tiles_c
-        # A stationary tile that is all the buffer has of its operand outlives the buffer's tile.
-        pw, pi, po = float(pixel_passes), float(passes_k), float(sum_passes)
-        if one_pass:
-            if stationary == WEIGHT:
-                pw = wf
-            elif stationary == OUTPUT:
-                po = cf
-            else:
-                pi = kf
+        pw, pi, po = (
+            wf if stays_w else pixel_passes, kf if stays_i else passes_k,
+            cf if stays_o else sum_passes,
+        )  # fmt: skip
         # What is read no more often than it is fetched passes through; else it stays.
-        need = min(2 * chunk_w, tile_w)
-        if wf < pw:
-            need = tile_w * (2 if many_k or many_c else 1)
-        if kf < pi or strips != tiles_p or chunk_i >= tile_i:
-            need += tile_i * (2 if many_m or many_c else 1)
-        else:
-            need += 2 * chunk_i
-        if cf < po:
-            need += tile_o * (sums if po > 1 else word)
-        else:
-            need += min(2 * chunk_o, tile_o) * (sums if po > 1 else word)
-        if need > hw[7]:
-            continue
+        need = need_w if wf < pw else pass_w
+        need += need_i if (kf < pi) | keeps_i else pass_i
+        need += (tile_o if cf < po else pass_o) * (sums if po > 1 else word)
         traffic = word * (
             weights * wf + (dram_inputs * kf + outputs) * hw[13]
         ) + 2 * sums * outputs * (cf - 1)
-        if traffic < best:
-            best, inner, l2_need = traffic, float(candidate), need
-            w_times, i_times, o_times, w_passes, i_passes = wf, kf, cf, pw, pi
-            w_reads, i_reads, o_writes = weights * pw, pass_inputs * pi, outputs * po
+        taken = (need <= hw[7]) & (traffic < best) & ((asked < 0) | (asked == candidate))
+        best, l2_need = traffic if taken else best, need if taken else l2_need
+        inner = float(candidate) if taken else inner
     if inner < 0:
         return L2_SMALL
+    w_times, i_times, o_times = (
+        1.0 if inner == 0 else tiles_m, 1.0 if inner == 1 else tiles_k,
+        1.0 if inner == 2 else tiles_c,
+    )  # fmt: skip
+    w_passes = w_times if stays_w else pixel_passes
+    i_passes = i_times if stays_i else passes_k
+    w_reads, i_reads = weights * w_passes, pass_inputs * i_passes
+    o_writes = outputs * (o_times if stays_o else sum_passes)
     o_reads = o_writes - outputs
 
     # Between buffer and array: a network each for weights, inputs, sums in and sums out.
@@ -333,33 +358,35 @@ def cost(
     hops_o = o_writes * (uc * ur * us) + o_reads
 
     macs = outputs * c * r * s
+    maps[j, 19] = inner
     spilled = 2 * outputs * (o_times - 1)
     dram_w, dram_i = weights * w_times, dram_inputs * i_times
-    outs[o, 0], outs[o, 1], outs[o, 2], outs[o, 3] = macs, compute, noc, l2_cycles
-    outs[o, 4], outs[o, 5], outs[o, 6], outs[o, 7] = dram_cycles, overhead, fill, cycles
-    slowest = max(busy, l2_cycles, dram_cycles)
-    if slowest > busy:
-        outs[o, 8] = 3.0 if slowest == dram_cycles else 2.0
-    else:
-        outs[o, 8] = 1.0 if noc > compute else 0.0
-    outs[o, 9] = macs * min(weight_copies, 1.0) + hops_w
-    outs[o, 10] = macs * input_copies + hops_i
-    outs[o, 11] = 2 * macs
-    outs[o, 12], outs[o, 13], outs[o, 14] = hops_w, hops_i, hops_o
-    outs[o, 15], outs[o, 16], outs[o, 17], outs[o, 18] = w_reads, i_reads, o_reads, o_writes
-    outs[o, 19], outs[o, 20], outs[o, 21], outs[o, 22] = dram_w, dram_i, outputs, spilled
-    outs[o, 23], outs[o, 24], outs[o, 25] = best, l1_need, l2_need
-    outs[o, 26] = macs / compute
-    outs[o, 27] = macs * hw[14]
-    outs[o, 28] = outs[o, 9] * hw[15] + outs[o, 10] * hw[16] + outs[o, 11] * hw[17]
-    outs[o, 29] = ((hops_w + hops_i) * word + hops_o * sums) * hw[18]
-    outs[o, 30] = (
+    register_w, register_i = macs * min(weight_copies, 1.0) + hops_w, macs * input_copies + hops_i
+    mac_pj = macs * hw[14]
+    register_pj = register_w * hw[15] + register_i * hw[16] + 2 * macs * hw[17]
+    noc_pj = ((hops_w + hops_i) * word + hops_o * sums) * hw[18]
+    l2_pj = (
         (w_reads + dram_w) * word * hw[19]
         + (i_reads + dram_i) * word * hw[20]
         + (sums_in + sums_out + outputs * word + spilled * sums) * hw[21]
     )
-    outs[o, 31] = best * hw[22]
-    outs[o, 32] = cycles * hw[23]
-    outs[o, 33] = outs[o, 27] + outs[o, 28] + outs[o, 29] + outs[o, 30] + outs[o, 31] + outs[o, 32]
-    maps[j, 19] = inner
+    dram_pj, static_pj = best * hw[22], cycles * hw[23]
+    energy_pj = mac_pj + register_pj + noc_pj + l2_pj + dram_pj + static_pj
+    outs[o, 24], outs[o, 25], outs[o, 26] = macs, cycles, best
+    outs[o, 27], outs[o, 28], outs[o, 29] = mac_pj, register_pj, noc_pj
+    outs[o, 30], outs[o, 31], outs[o, 32], outs[o, 33] = l2_pj, dram_pj, static_pj, energy_pj
+    if not whole:
+        return OK
+    outs[o, 0], outs[o, 1], outs[o, 2], outs[o, 3] = compute, noc, l2_cycles, dram_cycles
+    outs[o, 4], outs[o, 5] = overhead, fill
+    slowest = max(busy, l2_cycles, dram_cycles)
+    if slowest > busy:
+        outs[o, 6] = 3.0 if slowest == dram_cycles else 2.0
+    else:
+        outs[o, 6] = 1.0 if noc > compute else 0.0
+    outs[o, 7], outs[o, 8], outs[o, 9] = register_w, register_i, 2 * macs
+    outs[o, 10], outs[o, 11], outs[o, 12] = hops_w, hops_i, hops_o
+    outs[o, 13], outs[o, 14], outs[o, 15], outs[o, 16] = w_reads, i_reads, o_reads, o_writes
+    outs[o, 17], outs[o, 18], outs[o, 19], outs[o, 20] = dram_w, dram_i, outputs, spilled
+    outs[o, 21], outs[o, 22], outs[o, 23] = l1_need, l2_need, macs / compute
     return OK

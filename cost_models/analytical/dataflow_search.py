@@ -1,10 +1,8 @@
 """Mappings for the dataflow kernel, compiled: closed-form templates and the search among tilings.
 
-A family is a way to lay dimensions over the array and to choose what stays in the PEs; its variants
-differ in how the PEs' registers are filled (`lay_out`). A strategy says what the shared buffer
-keeps, and the order in which its tiles grow (`tile`). All of it is deterministic. Letters and rows
-are those of `dataflow_kernel`; arrays come with the index of the row that is meant, because views
-would cost as much as the arithmetic.
+The search tries layouts and tilings of `dataflow_layouts` and compares what `dataflow_kernel` says
+of them, all of it deterministic. Letters and rows are those of the kernel; arrays come with the
+index of the row that is meant, because views would cost as much as the arithmetic.
 """
 
 from __future__ import annotations
@@ -18,267 +16,46 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from codesign_gym.cost_models.analytical import dataflow_kernel
+from codesign_gym.cost_models.analytical import dataflow_kernel, dataflow_layouts
 from codesign_gym.cost_models.analytical.dataflow_kernel import (
     EYERISS,
     FREE,
-    INPUT,
     L2_SMALL,
     NO_PES,
     NVDLA,
     OK,
-    OUTPUT,
+    RESULT_FIELDS,
     SHIDIANNAO,
+    TOTALLED,
     TPU,
-    WEIGHT,
     cost,
+    fits_registers,
     legal,
+)
+from codesign_gym.cost_models.analytical.dataflow_layouts import (
+    SHARES,
+    VARIANTS,
+    lay_out,
+    tile,
 )
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_CYCLES, _ENERGY = 7, 33
-_PIXELS, _INPUTS = 5, 6
-"""Families beside the templates: filters x pixels, channels x pixels with the inputs staying."""
-_VARIANTS = (6, 5, 4, 24, 0, 8, 4)
-"""Variants of each family, by its number."""
+_MACS, _CYCLES = RESULT_FIELDS.index("macs"), RESULT_FIELDS.index("cycles")
+_ENERGY = RESULT_FIELDS.index("energy_pj")
 _FINALISTS = 3
 """How many layouts are tried with every strategy."""
 _HOPELESS = 4.0
 """How much worse than the best so far a layout may be and still be tried with every strategy."""
-_ROOM = sum(_VARIANTS) + 2
-_TRIAL, _QUICK = _ROOM - 1, (1, 4)
-
-# What each PE keeps several of on an nvdla and a tpu, variant by variant: columns of the mapping (8
-# filters, 9 channels, 12 and 13 kernel rows and columns) in the order in which they get their room.
-_KEPT = np.array(
-    [
-        [[13, 12, 8, 0], [0, 0, 0, 0], [9, 8, 0, 0], [13, 12, 9, 8], [8, 0, 0, 0], [13, 8, 0, 0]],
-        [[0, 0, 0, 0], [8, 0, 0, 0], [9, 8, 0, 0], [9, 8, 0, 0], [13, 12, 8, 0], [0, 0, 0, 0]],
-    ]
-)
-
-# Strategies: what the shared buffer keeps of weights, inputs and outputs (0: what passes through,
-# 1: a tile, 2: two of them), then the order in which tiles grow (0 n, 1 k, 2 c, 3 p, 4 q).
-_STRATEGIES = np.array(
-    [
-        [0, 2, 1, 4, 1, 0, 3, 2],  # sums stay until they are complete, filters first
-        [0, 2, 1, 4, 0, 1, 3, 2],  # the same, batch first
-        [0, 2, 1, 4, 3, 0, 1, 2],  # the same, rows first
-        [1, 2, 1, 1, 2, 4, 3, 0],  # weights stay
-        [0, 1, 1, 2, 4, 3, 0, 1],  # inputs stay
-        [2, 2, 1, 2, 1, 4, 3, 0],  # all channels of some filters
-        [0, 1, 0, 2, 4, 3, 0, 1],  # inputs stay, outputs pass
-        [1, 2, 0, 1, 2, 4, 3, 0],  # weights stay, outputs pass
-        [0, 2, 0, 4, 3, 0, 1, 2],  # everything passes
-    ]
-)
-_SHARES = (1.0, 0.5)
-"""How much of the room the first dimension to grow may take."""
-
-
-@njit(nogil=True, error_model="numpy")
-def _even(size: float, limit: float) -> float:
-    """The smallest chunk that needs as few turns as chunks of `limit` do."""
-    return size if limit >= size else np.ceil(size / np.ceil(size / max(1.0, limit)))
-
-
-@njit(nogil=True, error_model="numpy")
-def _keep(
-    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, dim: int, part: float
-) -> None:
-    """Let each PE keep as much of a dimension, column `dim` of `maps`, as `part` of its room holds.
-
-    Weights take their room twice where they can be loaded behind the previous pass.
-    """
-    size, u = layers[i, dim - 7], maps[j, dim - 6]
-    if size <= u:
-        return
-    word, sums, stationary = hw[8], hw[9], maps[j, 0]
-    ak, ac = maps[j, 8], maps[j, 9]
-    taps, spots = maps[j, 12] * maps[j, 13], maps[j, 10] * maps[j, 11]
-    if stationary == WEIGHT:
-        weights = (1.0 if hw[0] == EYERISS else 2.0) * ak * ac * taps
-        inputs = ac * taps
-        if dim == 8:
-            limit = min(
-                hw[4] / weights, hw[6] / ak, (hw[3] - word * inputs) / (word * weights + sums * ak)
-            )
-        else:
-            limit = min(
-                hw[4] / weights, hw[5] / inputs, (hw[3] - sums * ak) / (word * (weights + inputs))
-            )
-    elif stationary == OUTPUT:
-        outputs = ak * spots
-        if dim == 8:
-            limit = min(hw[4] / ak, hw[6] / outputs, (hw[3] - word) / (word * ak + sums * outputs))
-        else:
-            limit = min(hw[6] / outputs, (hw[3] - word * (ak + 1)) / (sums * outputs))
-    else:
-        limit = min(hw[5], (hw[3] - word - sums) / word) / (ac * spots)
-    limit = np.floor(limit * part + 1e-9)
-    if limit > 1:
-        maps[j, dim] = _even(size if u == 1 else np.ceil(size / u), limit)
-
-
-@njit(nogil=True, error_model="numpy")
-def _row_stationary(
-    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, variant: int
-) -> None:
-    """Eyeriss: sets of r x e PEs, a filter row in each, e rows of outputs (Chen et al., JSSC 2017).
-
-    The sets that fit the array are shared between more rows of outputs (folded), channels and
-    filters. The row of a filter stays whole; each PE keeps some channels, then filters, of it.
-    """
-    k, c, p = layers[i, 1], layers[i, 2], layers[i, 3]
-    rows, cols = hw[1], hw[2]
-    across, split, part = variant % 4, (variant // 4) % 3, 1.0 - 0.25 * (variant // 12)
-    maps[j, 6] = _even(layers[i, 5], rows)
-    high, wide = np.floor(rows / maps[j, 6]), 1.0
-    if across == 0:
-        maps[j, 4] = _even(p, cols * high)
-    else:
-        maps[j, 4] = _even(p, np.floor(cols / min(float(across), cols)))
-        wide = np.floor(cols / maps[j, 4])
-    sets = max(1.0, np.floor(wide * high / np.ceil(maps[j, 4] / cols)))
-    if split > 0:
-        maps[j, 3] = min(2.0 if split == 1 else sets, sets, c)
-    maps[j, 2] = min(np.floor(sets / maps[j, 3]), k)
-    maps[j, 1] = min(np.floor(sets / (maps[j, 3] * maps[j, 2])), layers[i, 7])
-    _keep(layers, i, hw, maps, j, 13, 1.0)
-    _keep(layers, i, hw, maps, j, 9, part)
-    _keep(layers, i, hw, maps, j, 8, 1.0)
-
-
-@njit(nogil=True, error_model="numpy")
-def lay_out(
-    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, family: int, variant: int
-) -> None:
-    """Write how a variant of a family uses the PEs."""
-    k, c, p, q, g = layers[i, 1], layers[i, 2], layers[i, 3], layers[i, 4], layers[i, 7]
-    rows, cols = hw[1], hw[2]
-    maps[j, 0] = WEIGHT
-    for d in range(1, 14):
-        maps[j, d] = 1.0
-    if family == EYERISS:
-        _row_stationary(layers, i, hw, maps, j, variant)
-    elif family in (NVDLA, TPU):
-        maps[j, 3], maps[j, 2] = _even(c, rows), _even(k, cols)
-        if family == TPU and variant != 3:
-            maps[j, 7] = _even(layers[i, 6], np.floor(rows / maps[j, 3]))
-            maps[j, 6] = _even(layers[i, 5], np.floor(rows / (maps[j, 3] * maps[j, 7])))
-        for position in range(4):
-            dim = _KEPT[family, variant, position]
-            if dim > 0:
-                _keep(layers, i, hw, maps, j, dim, 1.0)
-    elif family == SHIDIANNAO:
-        maps[j, 0] = OUTPUT
-        maps[j, 4], maps[j, 5] = _even(p, rows), _even(q, cols)
-        if variant == 0 or variant == 2:
-            _keep(layers, i, hw, maps, j, 8, 1.0 if variant == 0 else 0.5)
-        if variant >= 2:
-            _keep(layers, i, hw, maps, j, 11, 1.0)
-            _keep(layers, i, hw, maps, j, 10, 1.0)
-    else:
-        if variant % 2 == 1:
-            rows, cols = cols, rows
-        if family == _INPUTS:
-            maps[j, 0] = INPUT
-            maps[j, 3] = _even(c, rows)
-        else:
-            maps[j, 0] = OUTPUT if variant < 4 else WEIGHT
-            maps[j, 2] = _even(k, rows)
-        maps[j, 1] = _even(g, np.floor(rows / (maps[j, 2] * maps[j, 3])))
-        maps[j, 5] = _even(q, cols)
-        maps[j, 4] = _even(p, np.floor(cols / maps[j, 5]))
-        if family == _INPUTS:
-            if variant >= 2:
-                _keep(layers, i, hw, maps, j, 9, 1.0)
-        elif variant < 4:
-            _keep(layers, i, hw, maps, j, 8, 1.0)
-            if variant >= 2:
-                _keep(layers, i, hw, maps, j, 11, 1.0)
-        else:
-            _keep(layers, i, hw, maps, j, 13, 1.0)
-            _keep(layers, i, hw, maps, j, 12, 1.0)
-            _keep(layers, i, hw, maps, j, 9 if variant < 6 else 8, 1.0)
-
-
-@njit(nogil=True, error_model="numpy")
-def tile(
-    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, strategy: int,
-    share: float,
-) -> None:  # fmt: skip
-    """Write the tiles of the shared buffer that a strategy leads to.
-
-    The room that a tile takes is linear in each of its sides, so each is solved for in its turn.
-    """
-    n, k, c, p, q = layers[i, 0], layers[i, 1], layers[i, 2], layers[i, 3], layers[i, 4]
-    sh, sw = layers[i, 8], layers[i, 9]
-    rest_h = (layers[i, 5] - 1) * layers[i, 10] + 1 - sh
-    rest_w = (layers[i, 6] - 1) * layers[i, 11] + 1 - sw
-    stationary, ug, word = maps[j, 0], maps[j, 1], hw[8]
-    bn = 1.0
-    bk = least_k = 1.0 if stationary == INPUT else min(maps[j, 2] * maps[j, 8], k)
-    bc = least_c = 1.0 if stationary == OUTPUT else min(maps[j, 3] * maps[j, 9], c)
-    bp = least_p = min(maps[j, 4] * maps[j, 10], p)
-    bq = least_q = min(maps[j, 5] * maps[j, 11], q)
-
-    mode_w, mode_i, mode_o = (
-        _STRATEGIES[strategy, 0], _STRATEGIES[strategy, 1], _STRATEGIES[strategy, 2]
-    )  # fmt: skip
-    tap = ug * layers[i, 5] * layers[i, 6] * layers[i, 14] * word * mode_w
-    pixel, result = ug * layers[i, 15] * word * mode_i, ug * hw[9] * mode_o
-    room = hw[7]
-    if mode_w == 0:
-        passing = 2 * ug * layers[i, 14] * word * bk
-        if stationary == WEIGHT:
-            passing *= bc * min(maps[j, 6] * maps[j, 12], layers[i, 5])
-            passing *= min(maps[j, 7] * maps[j, 13], layers[i, 6])
-        room -= passing
-    first = True
-    for position in range(3, 8):
-        d = _STRATEGIES[strategy, position]
-        height, width = bp * sh + rest_h, bq * sw + rest_w
-        if d == 0:
-            size, least = n, 1.0
-            slope, fixed = pixel * bc * height * width + result * bk * bp * bq, tap * bk * bc
-        elif d == 1:
-            size, least = k, least_k
-            slope, fixed = tap * bc + result * bn * bp * bq, pixel * bn * bc * height * width
-        elif d == 2:
-            size, least = c, least_c
-            slope, fixed = tap * bk + pixel * bn * height * width, result * bn * bk * bp * bq
-        elif d == 3:
-            size, least, line = p, least_p, pixel * bn * bc * width
-            slope, fixed = line * sh + result * bn * bk * bq, tap * bk * bc + line * rest_h
-        else:
-            size, least, line = q, least_q, pixel * bn * bc * height
-            slope, fixed = line * sw + result * bn * bk * bp, tap * bk * bc + line * rest_w
-        if least >= size:
-            continue
-        limit = room - fixed
-        if first and d != 4:
-            limit *= share
-            first = False
-        if limit >= slope * size:
-            b = size
-        else:
-            chunks = np.floor(limit / (slope * least))
-            b = least if chunks < 2 else min(size, least * _even(np.ceil(size / least), chunks))
-        if d == 0:
-            bn = b
-        elif d == 1:
-            bk = b
-        elif d == 2:
-            bc = b
-        elif d == 3:
-            bp = b
-        else:
-            bq = b
-    maps[j, 14], maps[j, 15], maps[j, 16], maps[j, 17], maps[j, 18] = bn, bk, bc, bp, bq
-    maps[j, 19] = -1.0
+_QUICK = (1, 4)
+"""The strategies with which every layout is tried."""
+_TRIAL = sum(VARIANTS) + 1
+"""Row of the search's room that holds the mapping in hand; tiles already tried follow it."""
+_ROOM = (_TRIAL + 19, 32)
+_WORTH, _TILES, _FLOOR, _KEY = 19, 20, 30, 31
+"""Columns of the room beside the layout: its worth when tried, the tiles then, a bound below what
+it can be worth, and a number that equal layouts share."""
 
 
 @njit(nogil=True, error_model="numpy")
@@ -286,9 +63,9 @@ def _worth(outs: FloatArray, o: int, objective: int) -> float:
     """What is minimised: 0 energy x delay, 1 latency (then energy), 2 energy (then latency)."""
     cycles, energy = float(outs[o, _CYCLES]), float(outs[o, _ENERGY])
     if objective == 1:
-        return cycles * (1 + 1e-12 * energy / float(outs[o, 0]))
+        return cycles * (1 + 1e-12 * energy / float(outs[o, _MACS]))
     if objective == 2:
-        return energy * (1 + 1e-12 * cycles / float(outs[o, 0]))
+        return energy * (1 + 1e-12 * cycles / float(outs[o, _MACS]))
     return energy * cycles
 
 
@@ -302,8 +79,9 @@ def _bound(least_pj: float, least_cycles: float, objective: int) -> float:
 
 @njit(nogil=True, error_model="numpy")
 def from_template(
-    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, outs: FloatArray, o: int
-) -> int:
+    layers: FloatArray, i: int, hw: FloatArray, maps: FloatArray, j: int, outs: FloatArray, o: int,
+    whole: bool,
+) -> int:  # fmt: skip
     """The template's own mapping of a layer."""
     if hw[1] < 1 or hw[2] < 1:
         return NO_PES
@@ -318,112 +96,197 @@ def from_template(
     elif family == EYERISS:
         variant, share = 6, 0.5
     lay_out(layers, i, hw, maps, j, family, variant)
-    tile(layers, i, hw, maps, j, strategy, share)
-    code = cost(layers, i, hw, maps, j, outs, o)
-    for attempt in range(18):
-        # The buffer is small: tile it otherwise, then keep no more than a word in each PE.
-        if code != L2_SMALL:
-            break
+    code = OK
+    for attempt in range(-1, 18):
+        if attempt >= 0:
+            # The buffer is small: tile it otherwise, then keep no more than a word in each PE.
+            strategy, share = attempt % 9, 1.0
         if attempt == 9:
             for d in range(8, 14):
                 maps[j, d] = 1.0
-        tile(layers, i, hw, maps, j, attempt % 9, 1.0)
-        code = cost(layers, i, hw, maps, j, outs, o)
+        tile(layers, i, hw, maps, j, strategy, share)
+        code = cost(layers, i, hw, maps, j, outs, o, whole)
+        if code != L2_SMALL:
+            break
     return code
 
 
 @njit(nogil=True, error_model="numpy")
 def _try(
     layers: FloatArray, i: int, hw: FloatArray, objective: int, maps: FloatArray, j: int,
-    outs: FloatArray, o: int, room: FloatArray, strategy: int, best: float,
+    outs: FloatArray, room: FloatArray, best: float,
 ) -> float:  # fmt: skip
-    """The worth of the layout in the last row of `room` under a strategy, kept if below `best`."""
-    tile(layers, i, hw, room, _TRIAL, strategy % 9, _SHARES[strategy // 9])
-    if cost(layers, i, hw, room, _TRIAL, outs, len(outs) - 1) != OK:
+    """The worth of the mapping in hand, which is kept if that is below `best`."""
+    spare = len(outs) - 1
+    if cost(layers, i, hw, room, _TRIAL, outs, spare, False) != OK:
         return np.inf
-    worth = _worth(outs, len(outs) - 1, objective)
+    worth = _worth(outs, spare, objective)
     if worth < best:
         for d in range(maps.shape[1]):
             maps[j, d] = room[_TRIAL, d]
-        for d in range(outs.shape[1]):
-            outs[o, d] = outs[len(outs) - 1, d]
     return worth
+
+
+@njit(nogil=True, error_model="numpy")
+def _least(layers: FloatArray, i: int, hw: FloatArray) -> tuple[float, float, float]:
+    """MACs, and what no mapping of a layer needs less of: energy but for cycles, DRAM cycles."""
+    n, k, c, p, q = layers[i, 0], layers[i, 1], layers[i, 2], layers[i, 3], layers[i, 4]
+    r, s, g, word = layers[i, 5], layers[i, 6], layers[i, 7], hw[8]
+    extent_h, extent_w = (r - 1) * layers[i, 10] + 1, (s - 1) * layers[i, 11] + 1
+    height = p * min(layers[i, 8], extent_h) + max(extent_h - layers[i, 8], 0.0) - layers[i, 12]
+    width = q * min(layers[i, 9], extent_w) + max(extent_w - layers[i, 9], 0.0) - layers[i, 13]
+    weights, inputs = g * k * c * r * s * layers[i, 14], g * n * c * layers[i, 15] * height * width
+    outputs = g * n * k * p * q
+    macs = outputs * c * r * s
+    dram_bytes = word * (weights + (inputs + outputs) * hw[13])
+    register_pj = min(layers[i, 14], 1.0) * hw[15] + layers[i, 15] * hw[16] + 2 * hw[17]
+    pj = (
+        macs * (hw[14] + register_pj)
+        + (weights * word + outputs * hw[9]) * hw[18]
+        + word * (2 * weights * hw[19] + inputs * hw[20] + 2 * outputs * hw[21])
+        + dram_bytes * hw[22]
+    )
+    return macs, pj, dram_bytes * hw[12]
+
+
+@njit(nogil=True, error_model="numpy")
+def _same_tiles(room: FloatArray, row: int, column: int) -> bool:
+    """Whether tiles noted in the room are those of the mapping in hand."""
+    same = True
+    for d in range(5):
+        same = same and room[row, column + d] == room[_TRIAL, 14 + d]
+    return bool(same)
+
+
+@njit(nogil=True, error_model="numpy")
+def _note_tiles(room: FloatArray, row: int, column: int) -> None:
+    """Note the tiles of the mapping in hand."""
+    for d in range(5):
+        room[row, column + d] = room[_TRIAL, 14 + d]
+
+
+@njit(nogil=True, error_model="numpy")
+def _steps_at_least(layers: FloatArray, i: int, room: FloatArray, row: int) -> float:
+    """Time steps that a layout needs, however it is tiled."""
+    steps = layers[i, 0] * np.ceil(layers[i, 7] / room[row, 1])
+    for d in range(6):
+        steps *= np.ceil(layers[i, 1 + d] / room[row, 2 + d])
+    return float(steps)
 
 
 @njit(nogil=True, error_model="numpy")
 def from_search(
     layers: FloatArray, i: int, hw: FloatArray, objective: int, maps: FloatArray, j: int,
-    outs: FloatArray, o: int, room: FloatArray,
+    outs: FloatArray, o: int, room: FloatArray, whole: bool, shortcuts: bool,
 ) -> int:  # fmt: skip
     """The best mapping found for a layer, never worse than the template's.
 
     Every layout is tried with two strategies; the few that do best, with all of them. `room` and
-    the last row of `outs` are to work in.
+    the last row of `outs` are to work in. `shortcuts` leave out what cannot change the result: a
+    layout that is bounded below by what the third best got or, in the second round, by the best;
+    and tiles that another strategy led to already.
     """
-    code = from_template(layers, i, hw, maps, j, outs, o)
+    code = from_template(layers, i, hw, maps, j, outs, o, False)
     if code == NO_PES:
         return code
     best = _worth(outs, o, objective) if code == OK else np.inf
-    template, layouts, macs = int(hw[0]), 0, layers[i, 0]
-    for d in range(1, 8):
-        macs *= layers[i, d]
+    template, layouts = int(hw[0]), 0
+    first = second = third = np.inf  # what the best layouts so far are worth
+    macs, least_pj, least_cycles = _least(layers, i, hw)
     word_pj = layers[i, 14] * hw[15] + layers[i, 15] * hw[16] + 2 * hw[17]
-    least_pj = macs * (hw[14] + word_pj)
+    compute_pj = macs * (hw[14] + word_pj)
     for family in range(7):
         if family == FREE or (template != FREE and family != template):
             continue
-        for variant in range(_VARIANTS[family]):
+        for variant in range(VARIANTS[family]):
             lay_out(layers, i, hw, room, layouts, family, variant)
-            fresh = True
+            key, fresh = 0.0, True
+            for d in range(14):
+                key = 31 * key + room[layouts, d]
+            room[layouts, _KEY] = key
             for other in range(layouts):
-                d = 0
-                while d < 14 and room[other, d] == room[layouts, d]:
-                    d += 1
-                fresh = fresh and d < 14
-            if not fresh:
+                if room[other, _KEY] == key:
+                    d = 0
+                    while d < 14 and room[other, d] == room[layouts, d]:
+                        d += 1
+                    fresh = fresh and d < 14
+            if not fresh or not fits_registers(layers, i, hw, room, layouts):
                 continue
             used = 1.0
             for d in range(1, 8):
                 used *= room[layouts, d]
-            if _bound(least_pj, macs / used, objective) > best:
+            if _bound(compute_pj, macs / used, objective) > best:
+                continue
+            cycles = max(_steps_at_least(layers, i, room, layouts), least_cycles)
+            # A little less, so that rounding cannot make a bound of what it should not.
+            floor = _bound(least_pj + cycles * hw[23], cycles, objective) * (1 - 1e-9)
+            if shortcuts and floor >= third:
                 continue
             for d in range(14):
                 room[_TRIAL, d] = room[layouts, d]
-            room[layouts, 19] = np.inf
-            for strategy in _QUICK:
-                worth = _try(layers, i, hw, objective, maps, j, outs, o, room, strategy, best)
-                room[layouts, 19] = min(room[layouts, 19], worth)
+            least = np.inf
+            for turn in range(2):
+                tile(layers, i, hw, room, _TRIAL, _QUICK[turn], 1.0)
+                _note_tiles(room, layouts, _TILES + 5 * turn)
+                if shortcuts and turn == 1 and _same_tiles(room, layouts, _TILES):
+                    continue
+                worth = _try(layers, i, hw, objective, maps, j, outs, room, best)
+                least = min(least, worth)
                 best = min(best, worth)
+            room[layouts, _WORTH], room[layouts, _FLOOR] = least, floor
+            if least < third:
+                third = max(second, least)
+                if least < second:
+                    second = max(first, least)
+                    first = min(first, least)
             layouts += 1
     for _ in range(min(_FINALISTS, layouts)):
         chosen = 0
         for other in range(1, layouts):
-            if room[other, 19] < room[chosen, 19]:
+            if room[other, _WORTH] < room[chosen, _WORTH]:
                 chosen = other
-        if room[chosen, 19] > _HOPELESS * best:
+        if room[chosen, _WORTH] > _HOPELESS * best:
             break
-        room[chosen, 19] = np.inf
+        room[chosen, _WORTH] = np.inf
+        if shortcuts and room[chosen, _FLOOR] >= best:
+            continue
         for d in range(14):
             room[_TRIAL, d] = room[chosen, d]
+        tried = _TRIAL + 1
         for strategy in range(18):
-            if strategy != _QUICK[0] and strategy != _QUICK[1]:
-                worth = _try(layers, i, hw, objective, maps, j, outs, o, room, strategy, best)
-                best = min(best, worth)
-    return OK if best < np.inf else code
+            if shortcuts and strategy >= 9 and room[_TRIAL + 1 + strategy - 9, _KEY] == 0:
+                continue
+            if strategy == _QUICK[0] or strategy == _QUICK[1]:
+                room[_TRIAL + 1 + strategy, _KEY] = 1.0
+                continue
+            shared = tile(layers, i, hw, room, _TRIAL, strategy % 9, SHARES[strategy // 9])
+            room[_TRIAL + 1 + strategy, _KEY] = 1.0 if shared else 0.0
+            fresh = not (_same_tiles(room, chosen, _TILES) or _same_tiles(room, chosen, _TILES + 5))
+            for other in range(_TRIAL + 1, tried):
+                fresh = fresh and not _same_tiles(room, other, 0)
+            if shortcuts and not fresh:
+                continue
+            _note_tiles(room, tried, 0)
+            tried += 1
+            best = min(best, _try(layers, i, hw, objective, maps, j, outs, room, best))
+    if best == np.inf:
+        return code
+    return cost(layers, i, hw, maps, j, outs, o, whole)
 
 
 def _compile() -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The two loops over tables.
 
     Numba keeps what it compiled as long as the file of the compiled function stays the same. That
-    the loops hold on to the kernel's text makes it notice changes there, too.
+    the loops hold on to the text of the others makes it notice changes there, too.
     """
-    kernel = hashlib.sha256(Path(dataflow_kernel.__file__).read_bytes()).hexdigest()
+    files = [Path(str(module.__file__)) for module in (dataflow_kernel, dataflow_layouts)]
+    others = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     @njit(cache=True, nogil=True, error_model="numpy")
     def fill_table(
         layers: FloatArray, hws: FloatArray, objective: int, maps: FloatArray, outs: FloatArray,
-        codes: IntArray,
+        codes: IntArray, shortcuts: bool = True,
     ) -> None:  # fmt: skip
         """Write results, mappings and reasons of every layer on every accelerator.
 
@@ -434,9 +297,10 @@ def _compile() -> tuple[Callable[..., Any], Callable[..., Any]]:
             maps: `MAPPING_FIELDS`, `[a * l, 20]`.
             outs: `RESULT_FIELDS`, `[a * l + 1, 34]`; the last row is to work in.
             codes: Reasons, `[a * l]`.
+            shortcuts: Whether the search leaves out what cannot change its result.
         """
-        len(kernel)
-        room = np.empty((_ROOM, maps.shape[1]))
+        len(others)
+        room = np.empty(_ROOM)
         j = 0
         for a in range(len(hws)):
             hw = hws[a]
@@ -446,9 +310,11 @@ def _compile() -> tuple[Callable[..., Any], Callable[..., Any]]:
                     if codes[j] == OK:
                         codes[j] = cost(layers, i, hw, maps, j, outs, j)
                 elif objective == -1:
-                    codes[j] = from_template(layers, i, hw, maps, j, outs, j)
+                    codes[j] = from_template(layers, i, hw, maps, j, outs, j, True)
                 else:
-                    codes[j] = from_search(layers, i, hw, objective, maps, j, outs, j, room)
+                    codes[j] = from_search(
+                        layers, i, hw, objective, maps, j, outs, j, room, True, shortcuts
+                    )
                 j += 1
 
     @njit(cache=True, nogil=True, error_model="numpy")
@@ -469,9 +335,9 @@ def _compile() -> tuple[Callable[..., Any], Callable[..., Any]]:
             totals: Where the sums of `RESULT_FIELDS` go, `[a, 34]`.
             codes: The first reason for which a layer has no result, `[a]`.
         """
-        len(kernel)
+        len(others)
         room, maps, outs = (
-            np.empty((_ROOM, 20)), np.empty((1, 20)), np.empty((2, totals.shape[1]))
+            np.empty(_ROOM), np.empty((1, 20)), np.empty((2, totals.shape[1]))
         )  # fmt: skip
         for a in range(len(hws)):
             hw = hws[a]
@@ -480,13 +346,15 @@ def _compile() -> tuple[Callable[..., Any], Callable[..., Any]]:
             codes[a] = OK
             for at in range(indptr[network[a]], indptr[network[a] + 1]):
                 if objective == -1:
-                    code = from_template(layers, indices[at], hw, maps, 0, outs, 0)
+                    code = from_template(layers, indices[at], hw, maps, 0, outs, 0, False)
                 else:
-                    code = from_search(layers, indices[at], hw, objective, maps, 0, outs, 0, room)
+                    code = from_search(
+                        layers, indices[at], hw, objective, maps, 0, outs, 0, room, False, True
+                    )
                 if code != OK:
                     codes[a] = code
                     break
-                for d in range(totals.shape[1]):
+                for d in range(TOTALLED, totals.shape[1]):
                     totals[a, d] += counts[at] * outs[0, d]
 
     return fill_table, fill_totals

@@ -56,27 +56,29 @@ These numbers are the tool's and carry its defects. Each stands here with what i
 
 Not reproduced: the CSV's energy of a layer contains the L1 energy of the one before (the tool's
 printed energy does not, and is what is given here); a tile wider than its dimension gives 0 cycles
-(here it is clipped to the dimension). For unbiased costs of one accelerator use `systolic`.
+(here it is clipped to the dimension). `dataflow.evaluate` gives these
+figures under `compat="maestro"`, and unbiased ones without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from codesign_gym.cost_models.analytical.technology import FloatArray
 from codesign_gym.cost_models.workloads.layers import IntArray, Kind, Layers
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 
-__all__ = ["TEMPLATES", "MaestroAccelerators", "evaluate", "layer_table"]
+__all__ = ["CLUSTER_PES", "TEMPLATES", "MaestroAccelerators", "has_template", "layer_table"]
 
 TEMPLATES = ("kcp_ws", "yxp_os", "rs")
 """Dataflow templates; the position is the code in the kernel."""
 
-_CLUSTER_PES = (64, 8, 1)  # rs: as many as the kernel is high
+CLUSTER_PES = {"kcp_ws": 64, "yxp_os": 8, "rs": 1}
+"""PEs that each template needs at least; rs needs as many as the kernel is high."""
+
 _LIMITS = {"num_pes": 65536, "noc_bandwidth": 65536, "noc_latency": 1024}
 
 # Energy per access relative to a MAC, and the areas in um^2, 28 nm (the tool's cost database).
@@ -129,7 +131,7 @@ class MaestroAccelerators:
         for name, values in zip(fields, columns, strict=True):
             values.flags.writeable = False
             object.__setattr__(self, name, values)
-        self._check_cluster(np.array(_CLUSTER_PES)[self.codes])
+        self._check_cluster(np.array([CLUSTER_PES[name] for name in self.template.tolist()]))
 
     def _check_cluster(self, smallest: IntArray) -> None:
         """Raise unless every accelerator has its `smallest` number of PEs `[a]`."""
@@ -171,7 +173,7 @@ def layer_table(
     """
     from codesign_gym.cost_models.analytical import maestro_kernel as kernel
 
-    foreign = ~layers.multiplies | (layers.dilation_h > 1) | (layers.dilation_w > 1)
+    foreign = ~has_template(layers)
     if foreign.any():
         row = int(foreign.argmax())
         raise InputError(
@@ -204,38 +206,11 @@ def layer_table(
     return table
 
 
-def evaluate(
-    layers: Layers,
-    *,
-    template: str | Sequence[str],
-    num_pes: ArrayLike,
-    noc_bandwidth: ArrayLike,
-    noc_latency: ArrayLike = 1,
-) -> dict[str, NDArray[np.int64] | FloatArray]:
-    """`layer_table` for accelerators given by their figures; scalars are for all of them.
-
-    Args:
-        layers: The layers `[l]`.
-        template: Names out of `TEMPLATES`.
-        num_pes: Processing elements.
-        noc_bandwidth: Words per cycle of the network of each level.
-        noc_latency: Cycles until the first words arrive.
-
-    Example:
-        >>> from codesign_gym.cost_models.workloads.networks import network
-        >>> table = evaluate(network("vgg16"), template="rs", num_pes=[168, 1024], noc_bandwidth=64)
-        >>> (table["runtime_cycles"].sum(axis=1) / 1e6).round().tolist()
-        [284.0, 266.0]
-    """
-    return layer_table(
-        layers,
-        MaestroAccelerators(
-            template=np.asarray(template),
-            num_pes=np.asarray(num_pes),
-            noc_bandwidth=np.asarray(noc_bandwidth),
-            noc_latency=np.asarray(noc_latency),
-        ),
-    )
+def has_template(layers: Layers) -> NDArray[np.bool_]:
+    """Which layers MAESTRO can be given `[l]`: they multiply and are not dilated."""
+    able: NDArray[np.bool_]
+    able = layers.multiplies & (layers.dilation_h == 1) & (layers.dilation_w == 1)
+    return able
 
 
 def _layer_rows(layers: Layers) -> tuple[IntArray, NDArray[np.bool_]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from codesign_gym.cost_models.analytical.technology import WORD_BYTES, FloatArray
 from codesign_gym.cost_models.workloads.layers import IntArray
 from codesign_gym.search_spaces.errors import InputError, unknown_name
+from codesign_gym.search_spaces.hardware.heterogeneous import grid_of
 from codesign_gym.search_spaces.hardware.spatial import TEMPLATES
 
 _ALLOWED: dict[str, tuple[float, float, str]] = {
@@ -116,6 +117,38 @@ class SpatialAccelerators:
             column.flags.writeable = False
             object.__setattr__(self, field.name, column)
 
+    @classmethod
+    def from_table(cls, columns: Mapping[str, ArrayLike]) -> SpatialAccelerators:
+        """Accelerators out of named columns `[a]`; scalars are for all of them.
+
+        The columns are the attributes, those with a default may be absent. `num_pes` stands for
+        `pe_rows` and `pe_cols`: the most nearly square array of exactly so many PEs, rows <= cols.
+
+        Raises:
+            InputError: A column is unknown, missing, or holds what the attribute may not.
+
+        Example:
+            >>> two = SpatialAccelerators.from_table({"template": "nvdla", "num_pes": [168, 0]})
+            >>> two.pe_rows.tolist(), two.pe_cols.tolist()
+            ([12, 0], [14, 0])
+        """
+        given = dict(columns)
+        for name in given:
+            if name not in ACCELERATOR_COLUMNS:
+                raise unknown_name("accelerator column", name, ACCELERATOR_COLUMNS)
+        if "num_pes" in given:
+            if "pe_rows" in given or "pe_cols" in given:
+                raise InputError(
+                    "an accelerator table has num_pes or pe_rows and pe_cols, not both"
+                )
+            given["pe_rows"], given["pe_cols"] = _grids(given.pop("num_pes"))
+        missing = [name for name in ("template", "pe_rows", "pe_cols") if name not in given]
+        if missing:
+            raise InputError(
+                f"an accelerator table needs the columns {', '.join(missing)}, which it lacks"
+            )
+        return cls(**given)
+
     def __len__(self) -> int:
         return len(self.template)
 
@@ -125,9 +158,23 @@ class SpatialAccelerators:
         return self.pe_rows * self.pe_cols
 
 
+ACCELERATOR_COLUMNS = ("num_pes", *_ALLOWED)
+"""Columns that `SpatialAccelerators.from_table` knows."""
+
+
+def _grids(num_pes: ArrayLike) -> tuple[IntArray, IntArray]:
+    """Rows and columns of the arrays of so many PEs, of the shape of `num_pes`."""
+    counts = np.asarray(num_pes)
+    if counts.dtype.kind not in "iu" or not np.all((counts >= 0) & (counts <= 4096**2)):
+        raise InputError(f"num_pes must be integers in [0, {4096**2}]; got {num_pes!r}")
+    grids = [grid_of(int(pes)) if pes else (0, 0) for pes in counts.ravel()]
+    table = np.array(grids, dtype=np.int64).reshape(*counts.shape, 2)
+    return table[..., 0], table[..., 1]
+
+
 def broadcast_columns(owner: str, names: Sequence[str], given: Sequence[ArrayLike]) -> FloatArray:
     """Scalars and columns `[a]` as one float64 matrix `[len(names), a]` of its own."""
-    arrays = [np.asarray(values, dtype=np.float64) for values in given]
+    arrays = [_numbers(owner, name, values) for name, values in zip(names, given, strict=True)]
     size = max((values.size for values in arrays if values.ndim), default=1)
     matrix = np.empty((len(arrays), size))
     for row, name, values in zip(matrix, names, arrays, strict=True):
@@ -137,6 +184,13 @@ def broadcast_columns(owner: str, names: Sequence[str], given: Sequence[ArrayLik
             )
         row[:] = values
     return matrix
+
+
+def _numbers(owner: str, name: str, values: ArrayLike) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{owner}.{name} must hold numbers; got {values!r}") from None
 
 
 def _codes(template: ArrayLike | str | Sequence[str]) -> NDArray[np.int64] | ArrayLike:

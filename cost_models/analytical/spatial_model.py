@@ -20,7 +20,7 @@ from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.load import load_workload
 from codesign_gym.cost_models.workloads.networks import Workloads
-from codesign_gym.search_spaces import Designs, spatial_accelerator
+from codesign_gym.search_spaces import Designs, SearchSpace, spatial_accelerator
 
 
 class SpatialModel(CostModel):
@@ -45,15 +45,14 @@ class SpatialModel(CostModel):
     ) -> None:
         self.name = f"spatial-{workload}" if isinstance(workload, str) else "spatial"
         self.space = spatial_accelerator()
-        self.fidelity = 1 if mapping == "searched" else 0
+        self.fidelity = 2 if mapping == "searched" else 1
         layers = load_workload(workload) if isinstance(workload, str) else workload
         self._workloads = Workloads.of(layers)
         self._mapping: Literal["searched", "template"] = mapping
-        self._values = [np.asarray(p.values) for p in self.space.parameters]
 
     def compute(self, designs: Designs) -> Metrics:
         """The metrics of designs ``[n, p]``; where no mapping fits, the design is invalid."""
-        chips = self._accelerators(designs)
+        chips = accelerators_of(self.space, designs)
         totals = network_totals(self._workloads, chips, 0, self._mapping)
         columns = (
             totals["latency_ms"],
@@ -70,7 +69,7 @@ class SpatialModel(CostModel):
         """One design ``[1, p]``, with its mappings, as input files of ZigZag or Timeloop."""
         if form not in self.formats:
             return super().export(designs, form)
-        layers, chip = self._workloads.layers, self._accelerators(designs)
+        layers, chip = self._workloads.layers, accelerators_of(self.space, designs)
         return mapped_files(layers, chip, form, self._mapping)
 
     def explain(self, designs: Designs) -> list[Row]:
@@ -78,17 +77,21 @@ class SpatialModel(CostModel):
 
         The columns are those of `network_explained`.
         """
-        return network_explained(self._workloads, self._accelerators(designs), self._mapping)
-
-    def _accelerators(self, designs: Designs) -> SpatialAccelerators:
-        column = [values[designs[:, j]] for j, values in enumerate(self._values)]
-        _, rows, cols, l1, l2, noc, dram = column
-        return SpatialAccelerators(
-            designs[:, 0],  # the space lists templates in the order of their codes
-            pe_rows=rows,
-            pe_cols=cols,
-            l1_bytes=l1,
-            l2_kb=l2,
-            noc_bandwidth=noc,
-            dram_gbps=dram,
+        return network_explained(
+            self._workloads, accelerators_of(self.space, designs), self._mapping
         )
+
+
+def accelerators_of(space: SearchSpace, designs: Designs) -> SpatialAccelerators:
+    """The accelerators that designs ``[n, p]`` of `spatial_accelerator` choose, `n`."""
+    columns = [np.asarray(p.values)[designs[:, j]] for j, p in enumerate(space.parameters)]
+    _, rows, cols, l1, l2, noc, dram = columns
+    return SpatialAccelerators(
+        designs[:, 0],  # the space lists templates in the order of their codes
+        pe_rows=rows,
+        pe_cols=cols,
+        l1_bytes=l1,
+        l2_kb=l2,
+        noc_bandwidth=noc,
+        dram_gbps=dram,
+    )

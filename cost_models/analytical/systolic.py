@@ -109,6 +109,8 @@ def layer_table(
     """
     from codesign_gym.cost_models.analytical import systolic_kernel as kernel
 
+    if compat not in (None, "scalesim"):
+        raise unknown_name("compat", compat, ("scalesim",))
     if not layers.multiplies.all():
         busy = np.flatnonzero(layers.multiplies)
         part = layer_table(layers.take(busy), arrays, technology=technology, compat=compat)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -287,10 +288,11 @@ class Layers:
     def from_table(cls, columns: Mapping[str, ArrayLike]) -> Layers:
         """Layers out of named columns `[l]`, as a CSV file or a DataFrame has them.
 
-        Names may be upper case. `h`, `w`, `r`, `s`, `c`, `k` describe a convolution; `stride`,
-        `pad` and `dilation` stand for both directions (or `stride_h`, `stride_w` and so on); `n`,
-        `groups`, `repeat`, strides and dilations are 1 and the pads 0 where absent. `kind` has
-        names or numbers of `Kind` and is 0 where absent, `name` is optional.
+        A scalar stands for a column of equal values. Names may be upper case. `h`, `w`, `r`, `s`,
+        `c`, `k` describe a convolution; `stride`, `pad` and `dilation` stand for both directions
+        (or `stride_h`, `stride_w` and so on); `n`, `groups`, `repeat`, strides and dilations are 1
+        and the pads 0 where absent. `kind` has names or numbers of `Kind` and is 0 where absent,
+        `name` is optional.
 
         Raises:
             InputError: A column is unknown, missing, or of another length.
@@ -300,6 +302,14 @@ class Layers:
             ...                    "C": [3, 8], "K": [8, 8], "pad": [1, 0]}).macs.tolist()
             [13824, 1024]
         """
+        names, table = cls.read_table(columns)
+        return cls(name=names, **table)
+
+    @staticmethod
+    def read_table(
+        columns: Mapping[str, ArrayLike],
+    ) -> tuple[tuple[str, ...], dict[str, NDArray[Any]]]:
+        """The constructor's arguments out of a table as `from_table` takes it: names, columns."""
         given = {str(name).lower(): np.asarray(column) for name, column in columns.items()}
         names = given.pop("name", None)
         for both in BOTH:
@@ -314,14 +324,18 @@ class Layers:
             raise InputError(
                 f"a layer table needs the columns {', '.join(missing)}, which it lacks"
             )
-        length = len(given["k"])
         if "kind" in given:
-            given["kind"] = np.array(
-                [Kind.of(kind) for kind in given["kind"].tolist()], dtype=np.int64
-            )
+            kinds = given["kind"]
+            codes = [Kind.of(kind) for kind in kinds.ravel().tolist()]
+            given["kind"] = np.array(codes, dtype=np.int64).reshape(kinds.shape)
+        sizes = [len(column) for column in given.values() if column.ndim]
+        length = sizes[0] if sizes else 1
         default = {column: np.full(length, lowest) for column, (lowest, _) in _LIMITS.items()}
-        labels = [f"layer{i}" for i in range(length)] if names is None else names
-        return cls(name=tuple(map(str, labels)), **(default | given))
+        for column_name, column in given.items():
+            if not column.ndim:
+                given[column_name] = np.full(length, column)
+        labels = [f"layer{i}" for i in range(length)] if names is None else np.atleast_1d(names)
+        return tuple(map(str, labels)), default | given
 
     @staticmethod
     def concat(*tables: Layers) -> Layers:

@@ -14,6 +14,7 @@ from codesign_gym.cost_models import (
     CostModel,
     DramModel,
     MobileNetModel,
+    RooflineModel,
     SocModel,
     SpatialModel,
     SystolicModel,
@@ -47,6 +48,7 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     **{f"soc {name}": partial(SocModel, name) for name in TASK_GRAPHS},
     "dram": DramModel,
     "dram, DDR4": partial(DramModel, "mixed", "DDR4-2400"),
+    "roofline": RooflineModel,
     "spatial": SpatialModel,
     "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
     **{

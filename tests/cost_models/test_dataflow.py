@@ -345,3 +345,32 @@ def test_same_result_in_other_processes() -> None:
     chips = SpatialAccelerators(list(TEMPLATES), 12, 14)
     first, second = find_mapping(net, chips)[0], find_mapping(net, chips)[0]
     assert (first.to_rows((5, 4)) == second.to_rows((5, 4))).all()
+
+
+@pytest.mark.parametrize("objective", range(3))
+def test_shortcuts_of_the_search_change_nothing(objective: int) -> None:
+    """What the search leaves out by bounds and as repeated: the same to the last bit without."""
+    from codesign_gym.cost_models.analytical import dataflow_kernel, dataflow_search
+
+    net = Layers.concat(
+        network("resnet50").take(range(0, 54, 4)), network("mobilenetv2").take(range(0, 53, 5)),
+        network("bert_base_s128").take(range(3)),
+    )  # fmt: skip
+    rng = np.random.default_rng(objective)
+    chips = SpatialAccelerators(
+        np.arange(40) % 5, rng.integers(1, 70, 40), rng.integers(1, 70, 40),
+        l1_bytes=rng.choice([4, 16, 64, 512], 40), l2_kb=rng.choice([1, 8, 64, 2048], 40),
+        noc_bandwidth=rng.choice([2, 16, 128], 40), dram_gbps=rng.choice([0.5, 8, 100], 40),
+    )  # fmt: skip
+    rows, hardware = dataflow.layer_rows(net), dataflow.accelerator_rows(chips)
+    size = len(net) * len(chips)
+    found = []
+    for shortcuts in (True, False):
+        maps = np.zeros((size, len(dataflow_kernel.MAPPING_FIELDS)))
+        outs = np.full((size + 1, len(dataflow_kernel.RESULT_FIELDS)), np.nan)
+        codes = np.zeros(size, dtype=np.int64)
+        dataflow_search.fill_table(rows, hardware, objective, maps, outs, codes, shortcuts)
+        found.append((outs[:-1], codes, maps[codes == 0]))
+    assert 0 < (found[0][1] == 0).sum() < size
+    for with_them, without in zip(*found, strict=True):
+        assert np.array_equal(with_them, without, equal_nan=True)

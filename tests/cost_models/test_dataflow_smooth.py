@@ -12,7 +12,7 @@ from codesign_gym.cost_models.analytical.dataflow import (
     find_mapping,
     layer_rows,
 )
-from codesign_gym.cost_models.analytical.dataflow_smooth import weight_stationary_costs
+from codesign_gym.cost_models.analytical.dataflow_smooth import mapping_costs
 from codesign_gym.cost_models.analytical.spatial_presets import eyeriss_v1
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import network
@@ -22,7 +22,7 @@ torch = pytest.importorskip("torch")
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def cases(how: str = "searched") -> tuple[Rows, dict[str, np.ndarray]]:
+def cases(how: str = "searched", stays: str = "weights") -> tuple[Rows, dict[str, np.ndarray]]:
     """Rows `[a, l, ...]` of layers, accelerators and mappings, and what the kernel says of them."""
     layers = Layers.concat(
         network("alexnet", 2), network("resnet50").take(range(0, 54, 6)),
@@ -33,6 +33,11 @@ def cases(how: str = "searched") -> tuple[Rows, dict[str, np.ndarray]]:
         l1_bytes=[512, 16, 520, 8, 256], l2_kb=[128, 512, 108, 32, 64], word_bytes=[1, 1, 2, 2, 1],
         noc_bandwidth=[64, 32, 8, 16, 8], dram_gbps=[16, 4, 1, 2, 8],
     )  # fmt: skip
+    if stays == "outputs":
+        chips = SpatialAccelerators(
+            "shidiannao", [16, 8, 7, 64], [16, 8, 14, 5], l1_bytes=[512, 16, 64, 256],
+            l2_kb=[128, 512, 32, 64], noc_bandwidth=[64, 8, 16, 2], dram_gbps=[16, 1, 4, 8],
+        )  # fmt: skip
     assert how in ("searched", "template")
     found, valid = (
         find_mapping(layers, chips, "template")
@@ -47,21 +52,23 @@ def cases(how: str = "searched") -> tuple[Rows, dict[str, np.ndarray]]:
     return (rows, hardware, found.to_rows(shape).reshape(*shape, 20)), dict(table)
 
 
+@pytest.mark.parametrize("stays", ["weights", "outputs"])
 @pytest.mark.parametrize("how", ["template", "searched"])
-def test_exact_form_equals_the_kernel(how: str) -> None:
-    rows, table = cases(how)
+def test_exact_form_equals_the_kernel(how: str, stays: str) -> None:
+    rows, table = cases(how, stays)
     for costs in (
-        weight_stationary_costs(*rows),
-        weight_stationary_costs(*map(torch.tensor, rows)),
+        mapping_costs(*rows),
+        mapping_costs(*map(torch.tensor, rows)),
     ):
         for name, values in costs.items():
             assert np.asarray(values) == pytest.approx(table[name], rel=1e-12), name
 
 
-def test_smooth_form_is_near_and_never_rounds() -> None:
+@pytest.mark.parametrize("stays", ["weights", "outputs"])
+def test_smooth_form_is_near_and_never_rounds(stays: str) -> None:
     """Within a factor of two on most; below by the idle PEs of edges, above by the soft maximum."""
-    rows, table = cases()
-    smooth = weight_stationary_costs(*rows, smooth=True)
+    rows, table = cases(stays=stays)
+    smooth = mapping_costs(*rows, smooth=True)
     ratio = smooth["cycles"] / table["cycles"]
     assert np.median(np.abs(ratio - 1)) < 0.1
     assert ((ratio > 0.4) & (ratio < 1.3)).all()
@@ -69,18 +76,20 @@ def test_smooth_form_is_near_and_never_rounds() -> None:
     assert ((energy > 0.5) & (energy < 1.3)).all()
 
 
-def test_gradients_are_those_of_differences() -> None:
+@pytest.mark.parametrize("stays", ["weights", "outputs"])
+def test_gradients_are_those_of_differences(stays: str) -> None:
     """Every tile, PE and bandwidth: central differences agree with torch's gradient."""
-    rows, _ = cases()
+    rows, _ = cases(stays=stays)
     layers, hardware, mappings = (torch.tensor(values[:, ::3]) for values in rows)
     # Off the corners where a case changes: sizes that divide evenly sit exactly on them.
     generator = np.random.default_rng(0)
     mappings[..., 1:19] *= torch.tensor(generator.uniform(1.01, 1.09, mappings[..., 1:19].shape))
-    tested = [("mappings", column) for column in (2, 3, 4, 8, 9, 15, 16, 17)]
+    columns = (2, 3, 4, 8, 9, 15, 16, 17) if stays == "weights" else (2, 4, 5, 8, 10, 15, 16, 17)
+    tested = [("mappings", column) for column in columns]
     tested += [("hardware", column) for column in (10, 12, 14, 19, 22)]
     hardware.requires_grad_()
     mappings.requires_grad_()
-    costs = weight_stationary_costs(layers, hardware, mappings, smooth=True)
+    costs = mapping_costs(layers, hardware, mappings, smooth=True)
     worth = torch.log(costs["cycles"]) + torch.log(costs["energy_pj"])
     gradients = dict(
         zip(
@@ -94,7 +103,7 @@ def test_gradients_are_those_of_differences() -> None:
         for sign in (1, -1):
             moved = {"hardware": hardware.detach().clone(), "mappings": mappings.detach().clone()}
             moved[which][..., column] *= 1 + sign * 1e-6
-            c = weight_stationary_costs(layers, moved["hardware"], moved["mappings"], smooth=True)
+            c = mapping_costs(layers, moved["hardware"], moved["mappings"], smooth=True)
             values.append(torch.log(c["cycles"]) + torch.log(c["energy_pj"]))
         at = {"hardware": hardware, "mappings": mappings}[which].detach()[..., column]
         difference = (values[0] - values[1]) / (2e-6 * at)
@@ -104,20 +113,22 @@ def test_gradients_are_those_of_differences() -> None:
 
 def test_what_it_cannot_do_is_said() -> None:
     layers = network("alexnet").take([2])
-    chip = SpatialAccelerators("shidiannao", 8, 8)
+    chip = SpatialAccelerators("free", 8, 8)
     found, _ = find_mapping(layers, chip)
     rows = layer_rows(layers), accelerator_rows(chip)
-    with pytest.raises(InputError, match="keep weights in the PEs"):
-        weight_stationary_costs(*rows, found.to_rows((1, 1)))
+    inputs = found.to_rows((1, 1))
+    inputs[:, 0] = 2
+    with pytest.raises(InputError, match="all keep weights, or all outputs, in the PEs"):
+        mapping_costs(*rows, inputs)
     with pytest.raises(InputError, match=r"shape \[..., 25\]; got \(1, 16\)"):
-        weight_stationary_costs(rows[0], rows[0], found.to_rows((1, 1)))
+        mapping_costs(rows[0], rows[0], found.to_rows((1, 1)))
 
 
 def test_the_preset_runs() -> None:
     chip, energies = eyeriss_v1()
     layers = network("vgg16", 3).take([4])
     found, _ = find_mapping(layers, chip, energies=energies)
-    costs = weight_stationary_costs(
+    costs = mapping_costs(
         layer_rows(layers), accelerator_rows(chip, energies), found.to_rows((1, 1))
     )
     assert costs["energy_pj"] == pytest.approx(

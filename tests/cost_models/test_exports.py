@@ -29,6 +29,7 @@ from codesign_gym.cost_models.analytical.mapping import (
     REGISTER_DIMS,
     SPATIAL_DIMS,
 )
+from codesign_gym.cost_models.analytical.spatial_model import accelerators_of
 from codesign_gym.cost_models.analytical.timeloop_export import passing, timeloop_files
 from codesign_gym.cost_models.analytical.zigzag_export import temporal_loops, zigzag_files
 from codesign_gym.cost_models.workloads.constructors import conv, pool
@@ -143,7 +144,7 @@ def mapped(draw: st.DrawFn) -> tuple[SpatialAccelerators, Layers]:
     row = draw(st.integers(0, len(LAYERS) - 1))
     layers = LAYERS.take([row])
     design = SPACE.sample(1, draw(st.integers(0, 2**20)))
-    chip = SpatialModel(layers)._accelerators(design)
+    chip = accelerators_of(SPACE, design)
     if not evaluate(layers, chip)["valid"].all():
         chip = SpatialAccelerators("free", pe_rows=12, pe_cols=14)
     return chip, layers

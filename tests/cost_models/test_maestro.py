@@ -15,11 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codesign_gym.cost_models.analytical import maestro_kernel as kernel
-from codesign_gym.cost_models.analytical.maestro import TEMPLATES, evaluate
+from codesign_gym.cost_models.analytical.maestro import (
+    TEMPLATES,
+    MaestroAccelerators,
+    layer_table,
+)
 from codesign_gym.cost_models.workloads.constructors import conv, linear, pool
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import network
 from codesign_gym.search_spaces.errors import InputError
+
+
+def evaluate(layers: Layers, **figures: Any) -> dict[str, Any]:
+    """The costs on accelerators of these figures."""
+    return dict(layer_table(layers, MaestroAccelerators(**figures)))
 
 
 def one(layers: Layers, **figures: Any) -> dict[str, Any]:
