@@ -99,10 +99,11 @@ def smooth_rows(count: int = 512) -> Iterator[Row]:
         found, _ = find_mapping(layers, chips, "template")
         mappings = found.to_rows((count, len(layers))).reshape(count, len(layers), -1)
         rows = layer_rows(layers), accelerator_rows(chips)[:, None], mappings
-        few = rows[0], rows[1][: count // 8], mappings[: count // 8]
+        some = max(1, count // 8)
+        few = rows[0], rows[1][:some], mappings[:some]
         taken = seconds(partial(mapping_costs, *few))
         name = f"dataflow {template}, NumPy arrays"
-        yield _row(name, count // 8 * len(layers) / taken / 1e6, "M layers/s")
+        yield _row(name, some * len(layers) / taken / 1e6, "M layers/s")
         tensors = [torch.tensor(values, dtype=torch.float32) for values in rows]
 
         def by_mapping(tensors: list[Any] = tensors) -> None:

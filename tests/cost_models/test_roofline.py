@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from codesign_gym.cost_models import Layers, RooflineModel, SpatialModel, make_cost_model
 from codesign_gym.cost_models.analytical import dataflow, roofline
@@ -67,7 +68,8 @@ def test_the_model_bounds_the_spatial_one() -> None:
         assert (below[name] <= above[name] * (1 + 1e-12)).all(), name
     assert (below["area_mm2"] == above["area_mm2"])[above.valid].all()
     assert (below["utilization_pct"] >= above["utilization_pct"] * (1 - 1e-12))[above.valid].all()
-    assert np.corrcoef(below["latency_ms"], above["latency_ms"].clip(max=1e4))[0, 1] > 0.1
+    ranks = spearmanr(below["latency_ms"][above.valid], above["latency_ms"][above.valid])
+    assert ranks.statistic > 0.5
 
 
 def test_it_is_registered() -> None:
