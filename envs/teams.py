@@ -76,15 +76,25 @@ class Team:
 
         One that is closed cannot be opened by any choice of its own agent.
         """
-        return mask(self._rules_between, designs)
+        is_open = self.space.active(designs)
+        for agent, relaxed in self._rules_of_others.items():
+            own = self.columns[agent]
+            is_open[:, own] = mask(relaxed, designs)[:, own]
+        return is_open
 
     @cached_property
-    def _rules_between(self) -> list[tuple[int, int, NDArray[np.bool_]]]:
-        # What an agent's own choice can bring about does not close anything to it.
-        return [
-            (child, parent, allowed | (self.owner[child] == self.owner[parent]))
-            for child, parent, allowed in rules(self.space.parameters)
-        ]
+    def _rules_of_others(self) -> dict[int, list[tuple[int, int, NDArray[np.bool_]]]]:
+        # What an agent's own choice can bring about closes nothing to it, be it through a parameter
+        # of another agent. A lone parameter has no such choice: conditions only look back.
+        every = rules(self.space.parameters)
+        return {
+            agent: [
+                (child, parent, allowed | (self.owner[parent] == agent))
+                for child, parent, allowed in every
+            ]
+            for agent, own in enumerate(self.columns)
+            if len(own) > 1
+        }
 
     @cached_property
     def choice_owner(self) -> NDArray[np.intp]:

@@ -22,8 +22,7 @@ def yaml_text(data: object, about: str) -> str:
         >>> print(yaml_text({"nodes": [Tagged("Component", {"name": "mac"})]}, "One node."), end="")
         # One node.
         nodes:
-        - !Component
-          name: mac
+        - !Component {name: mac}
     """
     import yaml
 

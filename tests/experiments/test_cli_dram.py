@@ -55,7 +55,7 @@ def test_export(folder: Path) -> None:
     design = json.dumps([1, 2, 0, 3, 1, 1, 0, 1, 2, 4])
     done = codesign("export", "dram-cloud-1", "--design", design, "--out", "d")
     assert done.returncode == 0, done.stderr
-    written = json.loads((folder / "d" / "mcconfig.json").read_text())["mcconfig"]
+    written = json.loads((folder / "d" / "dramsys" / "mcconfig.json").read_text())["mcconfig"]
     assert (written["Scheduler"], written["RequestBufferSize"]) == ("FrFcfs", 8)
     evaluated = codesign("evaluate", "dram", "--trace", "my.stl", "--design", design, "--json")
     assert json.loads(evaluated.stdout)[0]["metrics"]["total_time_ns"] > 0
