@@ -39,6 +39,7 @@ DRAM_METRICS = (
     Metric("energy_pj", "pJ", "min", "of all devices of the channel"),
     Metric("average_power_mw", "mW", "min", "energy over the time until the last command is done"),
     Metric("bandwidth_gbps", "Gb/s", "max", "bits read and written over the total time"),
+    Metric("edp_uj_us", "uJ us", "min", "energy-delay product: energy times total time"),
 )
 """What `simulate` gives. Latency is DRAMSys' own: it begins when the arbiter has the request, which
 without a limit is when the one before has been let in, and with one when it takes the request. So a
@@ -175,7 +176,7 @@ def _play(job: tuple[Requests, NDArray[np.int64]]) -> NDArray[np.float64]:
 
 
 def _figures(played: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
-    """The metrics, in their order, ``[n, 7]``.
+    """The metrics, in their order, ``[n, 8]``.
 
     Micron's form as in DRAMPower: what a command adds to the background, and the background, by
     whether a row is open.
@@ -202,6 +203,7 @@ def _figures(played: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
             energy,
             energy / (window * part.tck_ns),
             bits / (clocks * part.tck_ns),
+            1e-9 * energy * clocks * part.tck_ns,
         ],
         axis=1,
     )

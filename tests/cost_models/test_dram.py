@@ -288,3 +288,9 @@ def test_cost_model_and_export() -> None:
     assert written["CmdMux"] == "Oldest"
     with pytest.raises(InputError, match="has no format 'zigzag'"):
         model.export(designs[:1], "zigzag")
+
+
+def test_energy_delay_product() -> None:
+    found = simulate(make_trace("mixed"), SPACE.sample(20, 0))
+    product = found["energy_pj"] / 1e6 * found["total_time_ns"] / 1e3
+    np.testing.assert_allclose(found["edp_uj_us"], product, rtol=1e-12)
