@@ -56,6 +56,15 @@ def _later(name: str) -> Callable[[Settings], Finding]:
     return run
 
 
+REPRODUCTIONS.register("archgym-lottery")(
+    Reproduction(
+        run=_later("lottery:study"),
+        about="what the options of agents do on DRAM controllers, and what the agents do",
+        source="ArchGym (arXiv 2306.08888)",
+        seeds=10,
+        budget=300,
+    )
+)
 REPRODUCTIONS.register("draco")(
     Reproduction(
         run=_later("draco:reproduce_draco"),
@@ -71,7 +80,7 @@ REPRODUCTIONS.register("marl-dram")(
         about="multi-agent against single-agent reinforcement learning on DRAM controllers",
         source="Krishnan et al. (arXiv 2211.16385)",
         seeds=10,
-        budget=1000,
+        budget=500,
     )
 )
 REPRODUCTIONS.register("nasaic")(
