@@ -57,9 +57,9 @@ class Claim:
         """The claim as a row of a table."""
         return {
             "claim": self.text,
+            "verdict": VERDICTS[self.holds],
             "published": self.published,
             "measured": self.measured,
-            "verdict": VERDICTS[self.holds],
         }
 
 
