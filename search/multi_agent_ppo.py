@@ -5,18 +5,17 @@ Importing this module imports torch.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from codesign_gym.envs.teams import Team
+from codesign_gym.search.trained import Trained, random_matrix, zeros
 from codesign_gym.search_spaces import Designs
 
 
-class TeamPolicy:
+class TeamPolicy(Trained):
     """Policy and critic of ``a`` agents; a game is one step, so its first observation is all.
 
     Every agent has networks of its own. They are held as one tensor per layer, ``[a, in, out]``.
@@ -44,14 +43,10 @@ class TeamPolicy:
         heads = np.array([space.nvec[columns].sum() for columns in team.columns])
 
         def matrix(*shape: int) -> Tensor:
-            weights = rng.standard_normal(shape, dtype=np.float32) / np.sqrt(shape[-2])
-            return torch.from_numpy(weights.astype(np.float32)).requires_grad_()
-
-        def zeros(*shape: int) -> Tensor:
-            return torch.zeros(shape, requires_grad=True)
+            return random_matrix(rng, *shape)
 
         self._observation = torch.from_numpy(observation)[:, None]  # [a, 1, o]
-        self.weights = {
+        weights = {
             "policy_in": matrix(a, o, hidden),
             "policy_bias": zeros(a, 1, hidden),
             # Zero: at first all choices are equally likely.
@@ -61,12 +56,12 @@ class TeamPolicy:
             "critic_out_bias": zeros(a, 1, 1),
         }
         if central:
-            self.weights["choices"] = matrix(int(space.offsets[-1]), hidden)
-            self.weights["critic_bias"] = matrix(a, 1, hidden)
+            weights["choices"] = matrix(int(space.offsets[-1]), hidden)
+            weights["critic_bias"] = matrix(a, 1, hidden)
         else:
-            self.weights["critic_in"] = matrix(a, o, hidden)
-            self.weights["critic_bias"] = zeros(a, 1, hidden)
-        self.adam = torch.optim.Adam(self.weights.values(), lr=learning_rate, fused=True)
+            weights["critic_in"] = matrix(a, o, hidden)
+            weights["critic_bias"] = zeros(a, 1, hidden)
+        super().__init__(weights, learning_rate)
         self._central = central
         self._owner = torch.from_numpy(team.owner)
         self._offsets = torch.from_numpy(space.offsets[:-1])
@@ -154,28 +149,4 @@ class TeamPolicy:
             # Sums over agents: each has networks of its own, and none should learn the slower
             # for having colleagues.
             loss = (0.5 * missed - gain).sum(dim=1).mean() - entropy * surprise.sum()
-            self.adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
-            self.adam.step()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights and moments as arrays."""
-        moments = {
-            name: {key: value.numpy() for key, value in self.adam.state[weight].items()}
-            for name, weight in self.weights.items()
-            if weight in self.adam.state
-        }
-        return {
-            "weights": {name: w.detach().numpy() for name, w in self.weights.items()},
-            "moments": moments,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
-        with torch.no_grad():
-            for name, weight in self.weights.items():
-                weight.copy_(torch.from_numpy(state["weights"][name]))
-        self.adam.state.clear()
-        for name, moments in state["moments"].items():
-            arrays = {key: torch.from_numpy(np.asarray(value)) for key, value in moments.items()}
-            self.adam.state[self.weights[name]] = arrays
+            self.descend(loss)

@@ -14,6 +14,7 @@ from codesign_gym.search.agents import (
     Ppo,
     RandomAgent,
     RegularizedEvolution,
+    Reinforce,
     Sac,
 )
 from codesign_gym.search.options import make_options
@@ -29,6 +30,7 @@ AGENTS.register("optuna")(OptunaAgent)
 AGENTS.register("ppo")(Ppo)
 AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
+AGENTS.register("reinforce")(Reinforce)
 AGENTS.register("sac")(Sac)
 
 

@@ -39,6 +39,8 @@ MAY_IMPORT_HEAVY = {
     "experiments/report/front.py": "draws with plotly; imported when a report is written",
     "experiments/report/layout.py": "draws with plotly; imported when a report is written",
     "experiments/report/parameters.py": "draws with plotly; imported when a report is written",
+    "search/controller.py": "holds networks of torch; imported when an agent is first asked",
+    "search/trained.py": "holds networks of torch; imported when an agent is first asked",
     "search/multi_agent_ppo.py": "holds networks of torch; imported when an agent is first asked",
     "experiments/reproduce/nasaic_figures.py": "draws with plotly; imported when the study is run",
     "search/sb3.py": "defines stable-baselines3 callbacks; imported by the agents that train",

@@ -6,6 +6,7 @@ from codesign_gym.search.agents.optuna import OptunaAgent
 from codesign_gym.search.agents.ppo import Ppo
 from codesign_gym.search.agents.random import RandomAgent
 from codesign_gym.search.agents.regularized_evolution import RegularizedEvolution
+from codesign_gym.search.agents.reinforce import Reinforce
 from codesign_gym.search.agents.sac import Sac
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Ppo",
     "RandomAgent",
     "RegularizedEvolution",
+    "Reinforce",
     "Sac",
 ]

@@ -26,6 +26,7 @@ def test_registered_agents() -> None:
         "ppo",
         "random",
         "regularized-evolution",
+        "reinforce",
         "sac",
     ]
     assert agent_class("nsga2") is Nsga2
