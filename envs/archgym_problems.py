@@ -77,11 +77,8 @@ def archgym_accelerator_problem(network: str, target: str = "") -> DesignProblem
     )
 
 
-def _named(network: str) -> Callable[..., DesignProblem]:
-    factory = partial(archgym_accelerator_problem, network)
-    factory.__doc__ = f"ArchGym's accelerator problem for {network}."
-    return factory
-
-
-ARCHGYM_PROBLEMS = {f"archgym-accelerator-{network}": _named(network) for network in NETWORKS}
+ARCHGYM_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {
+    f"archgym-accelerator-{network}": partial(archgym_accelerator_problem, network)
+    for network in NETWORKS
+}
 """Name -> function that makes the problem."""

@@ -9,11 +9,12 @@ accuracy, of small networks of the same make, every one trained on MNIST-1D.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from codesign_gym.cost_models import AccuracyTable, MobileNetModel
 from codesign_gym.envs.problem import DesignProblem
-from codesign_gym.envs.problems import PROBLEMS
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.specs import Spec
 from codesign_gym.search_spaces import Designs, InputError
@@ -24,7 +25,6 @@ MACS_RATIO, PARAMS_RATIO = 2.0, 1.5
 SOURCE = "DRACO (arXiv 2006.15103) in form; layer table of MobileNetV1; SCALE-Sim's array"
 
 
-@PROBLEMS.register("draco-mobilenet")
 def draco_mobilenet(dataflow: str = "os") -> DesignProblem:
     """MobileNetV1 for ImageNet on a 64x64 array: average PE utilisation and latency.
 
@@ -54,7 +54,6 @@ def draco_mobilenet(dataflow: str = "os") -> DesignProblem:
     )
 
 
-@PROBLEMS.register("draco-mnist1d")
 def draco_mnist1d(dataflow: str = "os") -> DesignProblem:
     """A small MobileNet for MNIST-1D on a 16x16 array: measured accuracy, utilisation, latency.
 
@@ -76,6 +75,13 @@ def draco_mnist1d(dataflow: str = "os") -> DesignProblem:
         description="channels per group of a small MobileNet on MNIST-1D: accuracy, utilisation",
         source=f"{SOURCE}; accuracies trained with codesign train-table",
     )
+
+
+DRACO_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {
+    "draco-mobilenet": draco_mobilenet,
+    "draco-mnist1d": draco_mnist1d,
+}
+"""Name -> function that makes the problem."""
 
 
 def data_reuse_choice(problem: DesignProblem) -> Designs:

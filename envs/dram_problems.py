@@ -6,12 +6,11 @@ power, while the energy hardly differs. A cap of the power is what a package can
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from codesign_gym.cost_models import DramModel
 from codesign_gym.envs.problem import DesignProblem
-from codesign_gym.envs.problems import PROBLEMS
 from codesign_gym.envs.rewards import TargetRatio, WeightedProduct
 from codesign_gym.envs.specs import Spec
 
@@ -58,7 +57,6 @@ def _problem(
     )
 
 
-@PROBLEMS.register("dram")
 def dram(trace: str = "cloud-1", part: str = "DDR3-1600") -> DesignProblem:
     """A memory controller for a trace of one's own.
 
@@ -92,8 +90,13 @@ def _archgym(workload: str, goal: str) -> DesignProblem:
     )
 
 
-for _workload in _CAPS:
-    PROBLEMS.register(f"dram-{_workload}")(partial(_generated, _workload))
-for _workload in _TARGETS:
-    for _goal in _ARCHGYM:
-        PROBLEMS.register(f"archgym-dram-{_workload}-{_goal}")(partial(_archgym, _workload, _goal))
+DRAM_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {
+    "dram": dram,
+    **{f"dram-{workload}": partial(_generated, workload) for workload in _CAPS},
+    **{
+        f"archgym-dram-{workload}-{goal}": partial(_archgym, workload, goal)
+        for workload in _TARGETS
+        for goal in _ARCHGYM
+    },
+}
+"""Name -> function that makes the problem."""

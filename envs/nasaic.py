@@ -43,8 +43,9 @@ workloads the shares of W1. ``nasaic_specs.json`` stores them with the command t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -189,6 +190,12 @@ def nasaic_problem(
         description=description or "two networks and a heterogeneous chip: accuracies under specs",
         source="NASAIC (arXiv 2002.04116); specs at its relative tightness, see envs.nasaic",
     )
+
+
+NASAIC_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {
+    name: partial(registered, name) for name in WORKLOADS
+}
+"""Name -> function that makes the problem."""
 
 
 def nas_then_asic(task1: Task, task2: Task, *, word_bytes: int = 1) -> dict[str, float]:

@@ -1,30 +1,39 @@
-"""The registered problems."""
+"""Problems by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from codesign_gym.cost_models import (
-    AccuracyTable,
-    CostModel,
-    SpatialModel,
-    SystolicModel,
-    make_family,
-)
-from codesign_gym.envs import nasaic
+from codesign_gym.cost_models import CostModel
+from codesign_gym.envs.accelerator_problems import ACCELERATOR_PROBLEMS
+from codesign_gym.envs.archgym_problems import ARCHGYM_PROBLEMS
+from codesign_gym.envs.draco import DRACO_PROBLEMS
+from codesign_gym.envs.dram_problems import DRAM_PROBLEMS
+from codesign_gym.envs.nasaic import NASAIC_PROBLEMS
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
+from codesign_gym.envs.soc_problems import SOC_PROBLEMS
 from codesign_gym.envs.specs import Spec
 from codesign_gym.envs.units import own_name
-from codesign_gym.search_spaces import InputError, Registry, cell_network, systolic_accelerator
+from codesign_gym.search_spaces import InputError, Registry
 
 PROBLEMS: Registry[Callable[..., DesignProblem]] = Registry("problem", "codesign_gym.problems")
 """Registered problems: name -> function that makes the problem."""
+
+for _problems in (
+    ACCELERATOR_PROBLEMS,
+    ARCHGYM_PROBLEMS,
+    DRACO_PROBLEMS,
+    DRAM_PROBLEMS,
+    NASAIC_PROBLEMS,
+    SOC_PROBLEMS,
+):
+    for _name, _factory in _problems.items():
+        PROBLEMS.register(_name)(_factory)
 
 
 def make_problem(
@@ -86,101 +95,3 @@ def balanced_reward(problem: DesignProblem) -> WeightedProduct:
 def list_problems() -> list[str]:
     """Names of all registered problems."""
     return PROBLEMS.names()
-
-
-@PROBLEMS.register("mnist1d-asic")
-def mnist1d_asic() -> DesignProblem:
-    """Network and accelerator together: accurate and frugal, under a latency and an area spec."""
-    return DesignProblem(
-        name="mnist1d-asic",
-        space=cell_network() * systolic_accelerator(),
-        models=(SystolicModel("cell-network"), AccuracyTable()),
-        objective_names=("accuracy_pct", "energy_uj"),
-        specs=(Spec("latency_ms", "<=", 0.003), Spec("area_mm2", "<=", 2.0)),
-        # MnasNet's exponent of cost, -0.07: 5 % of accuracy for a doubling or halving.
-        reward=WeightedProduct(
-            weights={"accuracy_pct": 1.0, "energy_uj": -0.07},
-            references={"accuracy_pct": 100.0, "energy_uj": 1.5},
-        ),
-        description="cell network on MNIST-1D x systolic accelerator: accuracy and energy",
-        source="accuracies trained with codesign train-table; NASAIC (arXiv 2002.04116) in form",
-    )
-
-
-def _hardware_only(network: str, area_mm2: float, references: dict[str, float]) -> DesignProblem:
-    return DesignProblem(
-        name=f"{network}-asic",
-        space=systolic_accelerator(),
-        models=(SystolicModel(network),),
-        objective_names=("energy_uj", "latency_ms", "area_mm2"),
-        specs=(Spec("area_mm2", "<=", area_mm2),),
-        # The root of the energy-delay product, relative to a median random design.
-        reward=WeightedProduct({"energy_uj": -0.5, "latency_ms": -0.5}, references),
-        description=f"systolic accelerator for {network}: energy, latency, area",
-        source="layer table of torchvision; SCALE-Sim's accelerator",
-    )
-
-
-PROBLEMS.register("resnet18-asic")(
-    partial(_hardware_only, "resnet18", 2.0, {"energy_uj": 9e4, "latency_ms": 90.0})
-)
-PROBLEMS.register("mobilenetv2-asic")(
-    partial(_hardware_only, "mobilenetv2", 2.0, {"energy_uj": 2.3e4, "latency_ms": 33.0})
-)
-
-
-def _spatial(name: str, model: str, area_mm2: float, latency_ms: float) -> DesignProblem:
-    spatial = SpatialModel(model)
-    return DesignProblem(
-        name=name,
-        space=spatial.space,
-        models=(spatial,),
-        objective_names=("energy_uj", "latency_ms", "area_mm2"),
-        specs=(Spec("area_mm2", "<=", area_mm2), Spec("latency_ms", "<=", latency_ms)),
-        reward=WeightedProduct(
-            {"energy_uj": -0.5, "latency_ms": -0.5}, {"energy_uj": 1e4, "latency_ms": 5.0}
-        ),
-        description="spatial accelerator with searched mappings: energy, latency, area (--model)",
-        source="NVDLA-, TPU-, ShiDianNao- and Eyeriss-like templates; layer tables of torchvision",
-    )
-
-
-@PROBLEMS.register("edge-accelerator")
-def edge_accelerator(model: str = "mobilenetv2") -> DesignProblem:
-    """A small spatial accelerator, 4 mm2 and 8 ms, for ``model`` (see `load_workload`)."""
-    return _spatial("edge-accelerator", model, 4.0, 8.0)
-
-
-@PROBLEMS.register("cloud-accelerator")
-def cloud_accelerator(model: str = "resnet50") -> DesignProblem:
-    """A large spatial accelerator, 16 mm2 and 10 ms, for ``model`` (see `load_workload`)."""
-    return _spatial("cloud-accelerator", model, 16.0, 10.0)
-
-
-@PROBLEMS.register("accelerator")
-def accelerator(model: str = "resnet50", family: str = "systolic") -> DesignProblem:
-    """An accelerator for a model of one's own.
-
-    Args:
-        model: What `load_workload` takes: a known network's name, an ONNX file, a CSV layer
-            table, or ``module:function``.
-        family: What accelerators are searched, one of `list_families`.
-    """
-    costs = make_family(family, model)
-    return DesignProblem(
-        name="accelerator",
-        space=costs.space,
-        models=(costs,),
-        objective_names=("energy_uj", "latency_ms", "area_mm2"),
-        specs=(),
-        # The same references for every family: rewards of one model can be compared.
-        reward=WeightedProduct(
-            {"energy_uj": -0.5, "latency_ms": -0.5}, {"energy_uj": 1e5, "latency_ms": 100.0}
-        ),
-        description="accelerator of any --family for your own --model: energy, latency, area",
-        source=costs.source,
-    )
-
-
-for _workload in nasaic.WORKLOADS:
-    PROBLEMS.register(_workload)(partial(nasaic.registered, _workload))

@@ -66,11 +66,7 @@ def _spec(metric: str, bound: float) -> Spec:
     return Spec(metric, "<=", float(f"{bound:.4g}"))
 
 
-def _named(workload: str) -> Callable[[], DesignProblem]:
-    factory = partial(soc_problem, workload)
-    factory.__doc__ = f"A system on chip for {workload}, within FARSI's kind of budgets."
-    return factory
-
-
-SOC_PROBLEMS = {f"soc-{workload}": _named(workload) for workload in TASK_GRAPHS}
+SOC_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {
+    f"soc-{workload}": partial(soc_problem, workload) for workload in TASK_GRAPHS
+}
 """Name -> function that makes the problem."""

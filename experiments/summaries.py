@@ -66,8 +66,8 @@ def compare_rows(
 ) -> list[Row]:
     """One row per agent (and options), the best first: interquartile mean of the best rewards.
 
-    Where the problem's ``truth`` is known, also the mean regret (0 at the optimum, 1 at the median
-    feasible design) and the share of the true front's hypervolume.
+    Where the problem's ``truth`` is known, also the regret (interquartile mean; 0 at the optimum, 1
+    at the median feasible design) and the share of the true front's hypervolume.
     """
     groups: dict[str, list[RunRecord]] = {}
     for record in records:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import environment, inputs_of, problem_of
 from codesign_gym.experiments.truth import Truth, key_of
 from codesign_gym.search_spaces import InputError, SearchSpace
-from codesign_gym.search_spaces.files import write_whole
+from codesign_gym.search_spaces.files import write_arrays, write_whole
 
 LIMIT = 50_000_000
 """Points of the largest space that is tabulated."""
@@ -96,10 +95,8 @@ def tabulate(
     evaluation = problem.assess(problem.space.unravel(positions), metrics)
     provenance = {"command": command, "cpu_s": round(cpu_s, 1), **environment()}
     truth = Truth.of(problem, evaluation, provenance)
-    buffer = io.BytesIO()
     columns = {name: column.astype(np.float32) for name, column in metrics.items()}
-    np.savez_compressed(buffer, allow_pickle=False, positions=positions, **columns)
-    write_whole(directory / "table.npz", buffer.getvalue())
+    write_arrays(directory / "table.npz", {"positions": positions, **columns})
     truth.save(directory / "truth.json")
     return truth
 
@@ -124,16 +121,14 @@ def _evaluate_block(config: RunConfig, positions: NDArray[np.int64], path: Path)
     problem = _problem(json.dumps(config.to_dict()))
     start = time.process_time()
     metrics = problem.measure(problem.space.unravel(positions))
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        allow_pickle=False,
-        values=metrics.values_matrix,
-        reasons=np.array(list(metrics.invalid), dtype=np.str_),
-        masks=np.array(list(metrics.invalid.values()), dtype=np.bool_).reshape(-1, len(positions)),
-        cpu_s=np.array(time.process_time() - start),
-    )
-    write_whole(path, buffer.getvalue())
+    masks = np.array(list(metrics.invalid.values()), dtype=np.bool_)
+    block = {
+        "values": metrics.values_matrix,
+        "reasons": np.array(list(metrics.invalid), dtype=np.str_),
+        "masks": masks.reshape(-1, len(positions)),
+        "cpu_s": time.process_time() - start,
+    }
+    write_arrays(path, block)
 
 
 @cache

@@ -35,7 +35,8 @@ class Truth:
         feasible: How many are valid and keep all specs.
         best_reward: The highest reward of a feasible design.
         median_reward: The median reward of the feasible designs.
-        optima: Name of an objective, or ``"reward"`` -> its best feasible value and that design.
+        optima: Name of an objective, or ``"reward"`` -> its best feasible value and that design,
+            and the median of the feasible designs.
         quantiles: Metric -> `QUANTILES` of its values over the valid designs.
         front: Objective values of the Pareto front, in their own directions, ``[f, k]``, by the
             first objective.
@@ -89,6 +90,7 @@ class Truth:
             optima={
                 name: {
                     "value": float(column[name][row]),
+                    "median": float(np.median(column[name][feasible])),
                     "design": problem.space.decode(evaluation.designs[[row]])[0],
                     "choices": evaluation.designs[row].tolist(),
                 }
@@ -118,10 +120,17 @@ class Truth:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"{path} is not a tabulation's summary: {error!r}") from None
 
-    def regret(self, rewards: FloatArray) -> FloatArray:
-        """How far rewards stay below the optimum: 0 at it, 1 at the median feasible design."""
-        span = self.best_reward - self.median_reward
-        return (self.best_reward - rewards) / (span if span > 0 else 1.0)
+    def regret(self, values: FloatArray, of: str = "reward") -> FloatArray:
+        """How far feasible designs stay behind the optimum: 0 at it, 1 at the median feasible one.
+
+        Args:
+            values: Rewards, or values of an objective, any shape.
+            of: ``"reward"``, or the objective's name.
+        """
+        best, median = self.optima[of]["value"], self.optima[of]["median"]
+        sign = -1.0 if self.key["objectives"].get(of) == "min" else 1.0
+        span = sign * (best - median)
+        return sign * (best - values) / (span if span > 0 else 1.0)
 
     def hypervolume_share(self, objectives: FloatArray) -> float:
         """The share of the true front's hypervolume that designs dominate, 0 to 1.

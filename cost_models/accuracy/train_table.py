@@ -19,6 +19,7 @@ from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, get_task
 from codesign_gym.cost_models.workers import each
 from codesign_gym.search_spaces import InputError, make_space
 from codesign_gym.search_spaces.errors import unknown_name
+from codesign_gym.search_spaces.files import write_arrays, write_whole
 
 METRICS = {
     "cell-network": "accuracy",
@@ -96,8 +97,7 @@ def train_table(
 def open_journal(journal: Path, header: dict[str, Any]) -> list[dict[str, Any]]:
     """The rows of a journal, begun with ``header`` if there is none; a torn last line is cut."""
     if not journal.exists() or journal.stat().st_size == 0:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        journal.write_text(json.dumps(header) + "\n")
+        write_whole(journal, json.dumps(header) + "\n")
         return []
     text = journal.read_text()
     whole = text[: text.rfind("\n") + 1]
@@ -155,10 +155,8 @@ def compile_table(
         key: np.array([row[key] for row in rows], dtype=np.uint16)
         for key in ("correct", "correct_fp16", "correct_int8")
     }
-    temporary = table.with_suffix(".tmp.npz")
     columns["provenance"] = np.array(json.dumps(provenance))
-    np.savez_compressed(temporary, allow_pickle=False, **columns)
-    temporary.replace(table)
+    write_arrays(table, columns)
 
 
 def _train_row(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
+from codesign_gym.search_spaces.files import write_arrays
 
 FORMAT = 1
 FEWEST_ROWS = 20
@@ -159,11 +160,8 @@ class ForestProxy(CostModel):
             "metrics": [metric.to_dict() for metric in self.metrics],
             "provenance": self.provenance,
         }
-        temporary = path.with_name(path.name + ".tmp.npz")
-        np.savez_compressed(
-            temporary, about=np.array(json.dumps(about)), logs=self._logs, **self._trees._asdict()
-        )
-        temporary.replace(path)
+        arrays = {"about": np.array(json.dumps(about)), "logs": self._logs}
+        write_arrays(path, arrays | self._trees._asdict())
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from codesign_gym.envs import nasaic
+from codesign_gym.search_spaces.files import write_whole
 
 COMMAND = "python -m codesign_gym.experiments.reproduce.derive_nasaic"
 
@@ -23,7 +24,7 @@ def main(path: Path) -> None:
         specs = {spec.metric: spec.bound for spec in nasaic.derive_specs(*tasks)}
         problems[name] = {"nas_then_asic": nasaic.nas_then_asic(*tasks), "specs": specs}
     made = {"command": COMMAND, "version": version("codesign-gym"), "problems": problems}
-    path.write_text(json.dumps(made, indent=2) + "\n")
+    write_whole(path, json.dumps(made, indent=2) + "\n")
 
 
 if __name__ == "__main__":

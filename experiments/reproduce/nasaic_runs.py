@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.workers import each
 from codesign_gym.envs import DesignProblem, Evaluation, make_problem
 from codesign_gym.experiments.reproduce.finding import Settings
 from codesign_gym.experiments.reproduce.nasaic import APPROACHES, check_size, measured
@@ -141,23 +140,13 @@ def all_runs(settings: Settings, problems: Sequence[str], agent: str) -> dict[Ru
     outcomes = {run: kept for run in runs if (kept := _read(settings.directory, run)) is not None}
     missing = [run for run in runs if run not in outcomes]
     settings.progress(len(outcomes), len(runs))
-    for run, outcome in _made(missing, settings.jobs):
+    for i, outcome in each(carry_out, [(run,) for run in missing], settings.jobs):
+        run = missing[i]
         outcomes[run] = outcome
         record = {"made": _made_with(run), "outcome": asdict(outcome)}
         write_whole(_path(settings.directory, run), json.dumps(record))
         settings.progress(len(outcomes), len(runs))
     return {run: outcomes[run] for run in runs}
-
-
-def _made(runs: Sequence[Run], jobs: int) -> Iterator[tuple[Run, Outcome]]:
-    """The runs with their outcomes, as they are done."""
-    if jobs == 1 or len(runs) < 2:
-        yield from ((run, carry_out(run)) for run in runs)
-        return
-    with ProcessPoolExecutor(min(jobs, len(runs)), mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(carry_out, run): run for run in runs}
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
 
 
 def _made_with(run: Run) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from codesign_gym.cost_models.workloads.networks import Workloads, network
 from codesign_gym.search_spaces.errors import InputError
 
 OBJECTIVES: tuple[dataflow.Objective, ...] = ("edp", "latency", "energy")
-FAST = settings(max_examples=40, deadline=None)
+FAST = settings(max_examples=40)
 
 
 @st.composite

@@ -161,7 +161,7 @@ def sizes_of(layers: Layers, row: int = 0) -> dict[str, int]:
 
 
 @given(mapped())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nests_are_the_mappings_found(case: tuple[SpatialAccelerators, Layers]) -> None:
     """Tiles, PEs, registers and the innermost loop of `find_mapping`, and exactly the layer."""
     chip, layers = case
@@ -192,7 +192,7 @@ def test_nests_are_the_mappings_found(case: tuple[SpatialAccelerators, Layers]) 
 
 
 @given(mapped())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_passes_through_the_buffer(case: tuple[SpatialAccelerators, Layers]) -> None:
     """Weights and sums pass where the model has them read as often as DRAM brings them."""
     chip, layers = case
@@ -205,7 +205,7 @@ def test_what_passes_through_the_buffer(case: tuple[SpatialAccelerators, Layers]
 
 
 @given(mapped())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_timeloop(case: tuple[SpatialAccelerators, Layers]) -> None:
     """In Timeloop's format, the found mapping, within the array and the memories."""
     chip, layers = case
@@ -266,7 +266,7 @@ def test_timeloop(case: tuple[SpatialAccelerators, Layers]) -> None:
 
 
 @given(mapped())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_zigzag(case: tuple[SpatialAccelerators, Layers]) -> None:
     """In ZigZag's format, complete loops, the order and PEs of the mapping, tiles not larger."""
     chip, layers = case

@@ -136,7 +136,7 @@ def windowed(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...]]:
 
 
 @given(windowed())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_windows_match_the_outputs_and_counts_of_torch(
     case: tuple[nn.Module, tuple[int, ...]],
 ) -> None:

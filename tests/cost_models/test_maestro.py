@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codesign_gym.cost_models.analytical import maestro_kernel as kernel
@@ -281,7 +281,6 @@ def nest_of(template: str, layer: Layers, clusters: int) -> tuple[list[Loop], in
     return [each_k, each_c, dealt_rows, tiles], r * s, r * s * (tile + 1)
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(("kcp_ws", "yxp_os", "rs", "dpt")), st.integers(1, 3), st.data()
 )  # fmt: skip
@@ -349,7 +348,6 @@ designs = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(any_layer, designs)
 def test_finite_positive_and_conserving(layers: Layers, design: dict[str, Any]) -> None:
     got = one(layers, **design)
@@ -370,7 +368,6 @@ def test_finite_positive_and_conserving(layers: Layers, design: dict[str, Any]) 
         assert got["num_macs"] == true_macs
 
 
-@settings(deadline=None)
 @given(any_layer, designs, st.integers(1, 500), st.integers(0, 3))
 def test_monotone_in_the_network(
     layers: Layers, design: dict[str, Any], more: int, later: int
@@ -385,7 +382,6 @@ def test_monotone_in_the_network(
         assert faster[name] == before[name] == slower[name]
 
 
-@settings(deadline=None)
 @given(layers_, designs, st.integers(2, 5))
 def test_images_run_one_after_another(layers: Layers, design: dict[str, Any], more: int) -> None:
     batch = Layers(name=layers.name, **(layers.to_columns() | {"n": layers.n * more}))
@@ -395,7 +391,6 @@ def test_images_run_one_after_another(layers: Layers, design: dict[str, Any], mo
         assert many[name] == pytest.approx(value * (1 if name in per_image else more), rel=1e-12)
 
 
-@settings(deadline=None)
 @given(any_layer, designs)
 def test_only_inputs_that_are_read_count(layers: Layers, design: dict[str, Any]) -> None:
     """A row and a column that no output depends on change nothing."""

@@ -49,7 +49,7 @@ def test_every_layer_may_become_an_ordinary_convolution() -> None:
 
 
 @given(row=ROWS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_macs_and_weights_grow_with_the_group_and_nothing_else(
     row: tuple[int, ...],
 ) -> None:
@@ -64,7 +64,7 @@ def test_macs_and_weights_grow_with_the_group_and_nothing_else(
 
 
 @given(row=ROWS, flow=st.sampled_from(("os", "ws", "is")))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_tables_agree_with_the_layers(row: tuple[int, ...], flow: str) -> None:
     design = np.array([row], dtype=np.int32)
     metrics = MODELS[flow].evaluate(design)

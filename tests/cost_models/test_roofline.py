@@ -37,7 +37,7 @@ def test_by_hand() -> None:
     assert np.isnan(costs["latency_cycles"][2, 0])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_bounds_the_dataflow_model_below(seed: int) -> None:
     rng = np.random.default_rng(seed)

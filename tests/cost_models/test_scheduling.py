@@ -55,14 +55,12 @@ def check(found: Schedules, arrays: Arrays, chains: int) -> None:
             assert found.makespan[n] >= times[part].sum() - 1e-9
 
 
-@settings(deadline=None)
 @given(batches(), st.sampled_from(METHODS), st.sampled_from([0.0, 8.0, 15.0, np.inf]))
 def test_schedules_are_legal(batch: tuple[Arrays, int], method: Method, limit: float) -> None:
     arrays, chains = batch
     check(schedule(*arrays, chains=chains, limit=limit, method=method), arrays, chains)
 
 
-@settings(deadline=None)
 @given(batches(), st.sampled_from([0.0, 8.0, 15.0, np.inf]))
 def test_heuristic_is_never_better_than_exact(batch: tuple[Arrays, int], limit: float) -> None:
     arrays, chains = batch
@@ -101,7 +99,7 @@ def brute_force(arrays: Arrays, chains: int, limit: float) -> tuple[float, float
     return best[1], best[2]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(batches(most=5), st.sampled_from([0.0, 5.0, 9.0, np.inf]))
 def test_exact_is_exact(batch: tuple[Arrays, int], limit: float) -> None:
     (latency, energy, starts), chains = batch

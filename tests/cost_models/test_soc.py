@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -68,7 +68,6 @@ def slow_reference(case: Case) -> tuple[list[float], list[float]]:
     return [float(begun[i]) for i in order], [float(ended[i]) for i in order]
 
 
-@settings(deadline=None)
 @given(cases())
 def test_agrees_with_the_slow_reference(case: Case) -> None:
     demand, capacity, before = case
@@ -84,7 +83,6 @@ def alone(demand: NDArray[np.float64], capacity: NDArray[np.float64]) -> NDArray
     return times
 
 
-@settings(deadline=None)
 @given(cases())
 def test_makespan_lies_between_its_bounds(case: Case) -> None:
     demand, capacity, before = case
@@ -99,7 +97,6 @@ def test_makespan_lies_between_its_bounds(case: Case) -> None:
     assert np.all(found.end - found.start >= times - 1e-9)
 
 
-@settings(deadline=None)
 @given(cases())
 def test_a_resource_is_never_overdrawn_and_all_work_is_done(case: Case) -> None:
     """Integrates speeds anew between all starts and ends."""
@@ -121,7 +118,6 @@ def test_a_resource_is_never_overdrawn_and_all_work_is_done(case: Case) -> None:
         assert all(found.start[i] >= found.end[j] for j in own)
 
 
-@settings(deadline=None)
 @given(cases(dependent=False), st.data())
 def test_capacity_never_slows_independent_tasks(case: Case, data: st.DataObject) -> None:
     demand, capacity, before = case
@@ -130,7 +126,6 @@ def test_capacity_never_slows_independent_tasks(case: Case, data: st.DataObject)
     assert np.all(fast <= slow + 1e-9)
 
 
-@settings(deadline=None)
 @given(cases(), st.integers(2, 5))
 def test_a_chip_twice_as_fast_takes_half_the_time(case: Case, factor: int) -> None:
     demand, capacity, before = case

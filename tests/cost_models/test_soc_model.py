@@ -114,7 +114,7 @@ def test_what_is_not_there_says_nothing() -> None:
     assert "mapping.b_output" not in active  # it leaves the chip
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(NAMES, st.integers(0, 2**32))
 def test_parts_add_up(name: str, seed: int) -> None:
     """The explanation ends when the design does; energy is at least that of all operations."""
@@ -139,7 +139,7 @@ def test_parts_add_up(name: str, seed: int) -> None:
     assert metrics["latency_ms"] >= (needs.sum(axis=0) / chips.capacity[0]).max() * (1 - 1e-9)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(NAMES, st.integers(0, 2**32))
 def test_an_idle_core_costs_area_and_leakage_alone(name: str, seed: int) -> None:
     model = MODELS[name]
@@ -156,7 +156,7 @@ def test_an_idle_core_costs_area_and_leakage_alone(name: str, seed: int) -> None
         assert after[3] > before[3]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.sampled_from(["dram", "system_bus", "system_bus_clock"]))
 def test_bandwidth_never_slows_a_chain(seed: int, what: str) -> None:
     """Tasks one after another do not share, so that there is no anomaly."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codesign_gym.cost_models.analytical import systolic_kernel, technology
@@ -161,7 +161,6 @@ designs = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(layers_, designs)
 def test_conservation(layers: Layers, design: dict[str, Any]) -> None:
     array = accelerators(**design)
@@ -181,7 +180,6 @@ def test_conservation(layers: Layers, design: dict[str, Any]) -> None:
     assert got["energy_pj"] > got["macs"] * Technology().mac_pj(word).item()
 
 
-@settings(deadline=None)
 @given(layers_, designs, st.integers(1, 400))
 def test_monotone_in_memory(layers: Layers, design: dict[str, Any], more: int) -> None:
     for sram in ("ifmap_kb", "filter_kb", "ofmap_kb"):
@@ -191,7 +189,6 @@ def test_monotone_in_memory(layers: Layers, design: dict[str, Any], more: int) -
         assert after["cycles"].item() <= before["cycles"].item()
 
 
-@settings(deadline=None)
 @given(layers_, designs, st.floats(1.0, 50.0))
 def test_monotone_in_bandwidth(layers: Layers, design: dict[str, Any], factor: float) -> None:
     faster = design | {"dram_gbps": design["dram_gbps"] * factor}
@@ -200,7 +197,6 @@ def test_monotone_in_bandwidth(layers: Layers, design: dict[str, Any], factor: f
     assert after["energy_pj"].item() == before["energy_pj"].item()
 
 
-@settings(deadline=None)
 @given(layers_, designs)
 def test_enough_memory_moves_each_operand_once(layers: Layers, design: dict[str, Any]) -> None:
     plenty = design | {"ifmap_kb": 65536, "filter_kb": 65536, "ofmap_kb": 65536}

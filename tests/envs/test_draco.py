@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from codesign_gym.envs import Spec, draco_mnist1d, draco_mobilenet, make_problem
-from codesign_gym.envs.draco import data_reuse_choice
+from codesign_gym.envs import Spec, make_problem
+from codesign_gym.envs.draco import data_reuse_choice, draco_mnist1d, draco_mobilenet
 from codesign_gym.experiments.reproduce.draco import GOALS, optimum
 from codesign_gym.search_spaces import InputError
 

@@ -31,7 +31,7 @@ def assert_same(one: Evaluation, other: Evaluation) -> None:
     assert reasons[0] == reasons[1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 20), max_size=6))
 def test_same_answers_as_the_problem_in_any_batches(sizes: list[int]) -> None:
     evaluator = Evaluator(toy_problem(), budget=60)
@@ -42,7 +42,7 @@ def test_same_answers_as_the_problem_in_any_batches(sizes: list[int]) -> None:
     assert (evaluator.used, evaluator.remaining) == (60, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 20), max_size=6))
 def test_each_distinct_design_is_computed_once(sizes: list[int]) -> None:
     cost, accuracy = Cost(), Accuracy()
@@ -105,7 +105,7 @@ def test_a_record_that_cannot_be_written_stops_the_search() -> None:
     assert (evaluator.used, evaluator.history) == (0, None)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.integers(1, 20), max_size=6),
     st.lists(st.integers(1, 20), max_size=6),

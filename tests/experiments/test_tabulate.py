@@ -101,6 +101,13 @@ def test_the_truth_is_that_of_all_designs(folder: Path) -> None:
     assert 0 < half < 1
     assert truth.hypervolume_share(evaluation.objectives[:0]) == 0
     assert truth.regret(np.array([truth.best_reward, truth.median_reward])).tolist() == [0, 1]
+    for metric in problem.objectives:  # of the feasible designs alone: specs cut the best off
+        column = evaluation.metrics[metric.name][evaluation.feasible]
+        regrets = truth.regret(column, metric.name)
+        assert regrets.min() == 0
+        assert np.median(regrets) == pytest.approx(1)
+        worse = metric.sign * column > metric.sign * np.median(column)
+        assert ((regrets > 1) == worse).all()
 
 
 def test_processes_change_nothing(folder: Path) -> None:
@@ -195,6 +202,8 @@ def test_shipped_truths_are_those_of_todays_code(name: str) -> None:
     assert truth.key == key_of(problem)
     best = problem.evaluate([truth.optima["reward"]["choices"]])
     assert problem.reward(best)[0] == pytest.approx(truth.best_reward, rel=1e-9)
+    for known in truth.optima.values():
+        assert known["median"] != known["value"]
     rng = np.random.default_rng(0)
     some = rng.choice(len(truth.front), size=min(len(truth.front), 100), replace=False)
     front = problem.evaluate(np.array(truth.front_choices)[some])

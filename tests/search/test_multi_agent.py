@@ -39,7 +39,7 @@ def policy_of(space: SearchSpace, agents: str, central: bool = False) -> TeamPol
     return policy
 
 
-@settings(deadline=None, max_examples=50)  # torch's first call is slow
+@settings(max_examples=50)  # torch's first call is slow
 @given(spaces_and_designs(), FORMS)
 def test_logits_cover_every_choice_and_no_other(
     made: tuple[SearchSpace, Designs], agents: str
@@ -53,7 +53,7 @@ def test_logits_cover_every_choice_and_no_other(
     np.testing.assert_allclose(np.exp(table).sum(axis=1), 1, rtol=1e-5)
 
 
-@settings(deadline=None, max_examples=50)  # torch's first call is slow
+@settings(max_examples=50)  # torch's first call is slow
 @given(spaces_and_designs(min_size=1), FORMS)
 def test_the_likelihood_of_a_design_counts_what_counts(
     made: tuple[SearchSpace, Designs], agents: str
@@ -72,7 +72,7 @@ def test_the_likelihood_of_a_design_counts_what_counts(
         assert float(found[i, agent]) == pytest.approx(expected, abs=1e-5)
 
 
-@settings(deadline=None, max_examples=50)  # torch's first call is slow
+@settings(max_examples=50)  # torch's first call is slow
 @given(spaces_and_designs(min_size=1), FORMS, st.integers(0, 9))
 def test_no_critic_knows_what_its_agent_chose(
     made: tuple[SearchSpace, Designs], agents: str, seed: int

@@ -15,7 +15,7 @@ from tests.strategies import spaces
 SPACES = {name: problem.space for name, problem in synthetic_problems().items()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(spaces(), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3, 1.0]))
 def test_mutants_differ_in_an_active_parameter(space: SearchSpace, seed: int, rate: float) -> None:
     rng = np.random.default_rng(seed)
@@ -73,7 +73,7 @@ def test_mutation_takes_every_category_equally_and_prefers_neighbours() -> None:
     np.testing.assert_allclose((edge == 7).mean(), 0.5 + 0.5 / 8, rtol=0.05)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_children_take_each_active_choice_from_a_parent(space: SearchSpace, seed: int) -> None:
     rng = np.random.default_rng(seed)

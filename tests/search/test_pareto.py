@@ -71,7 +71,7 @@ vectors = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_constrained_ranks_are_the_peeled_fronts(data: st.DataObject) -> None:
     objectives = data.draw(vectors)
@@ -90,7 +90,7 @@ def test_ranks_of_all_feasible_or_none(violation: list[float]) -> None:
     assert found.tolist() == reference_ranks(objectives, violation)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_crowding_distance_is_that_of_the_definition(data: st.DataObject) -> None:
     m = data.draw(st.integers(1, 3))
@@ -103,7 +103,7 @@ def test_crowding_distance_is_that_of_the_definition(data: st.DataObject) -> Non
     np.testing.assert_allclose(found, reference_crowding(objectives, ranks))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(vectors)
 def test_crowding_is_a_distance_whatever_comes(objectives: list[Row]) -> None:
     ranks = constrained_ranks(np.array(objectives), np.zeros(len(objectives)))
@@ -124,7 +124,7 @@ def evaluation_of(
     return assess(np.array(designs, dtype=np.int32), metrics, kinds[:2], [Spec("c", "<=", 1.0)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(

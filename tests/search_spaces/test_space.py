@@ -28,7 +28,7 @@ from codesign_gym.search_spaces import (
 from tests.strategies import canonical_row, is_active, spaces, spaces_and_designs
 
 Drawn = tuple[SearchSpace, Designs]
-few = settings(max_examples=30, deadline=None)
+few = settings(max_examples=30)
 
 CHIP = SearchSpace(
     "chip",
@@ -238,7 +238,7 @@ def test_gymnasium_samples_are_designs(space: SearchSpace, seed: int) -> None:
     assert not view.contains(space.nvec.astype(np.int64))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(spaces(), st.integers(0, 2**32 - 1))
 def test_optuna_round_trip(space: SearchSpace, seed: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
