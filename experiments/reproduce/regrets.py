@@ -13,7 +13,7 @@ from codesign_gym.envs import make_problem
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.reproduce.finding import Settings
 from codesign_gym.experiments.sweep import sweep
-from codesign_gym.experiments.truth import QUANTILES, Truth, known_truth
+from codesign_gym.experiments.truth import Truth, known_truth
 from codesign_gym.search.pareto import best_so_far
 from codesign_gym.search_spaces import InputError
 
@@ -62,17 +62,11 @@ def truth_of(problem: str) -> Truth:
 def regret_curve(record: RunRecord, truth: Truth, case: Case) -> FloatArray:
     """The regret of the best feasible design after each evaluation, ``[n]``.
 
-    0 is the optimum over all feasible designs; 1 a median design: of the feasible ones for the
-    reward, of the valid ones for a single objective.
+    0 is the optimum over all feasible designs, 1 a median one of them.
     """
-    feasible = record.evaluation.feasible
-    if case.objective:
-        optimum = truth.optima[case.objective]["value"]
-        median = truth.quantiles[case.objective][QUANTILES.index(0.5)]
-        values = record.evaluation.metrics[case.objective]
-        regret = (values - optimum) / (median - optimum or 1.0)
-    else:
-        regret = truth.regret(record.rewards)
+    feasible, of = record.evaluation.feasible, case.objective
+    values = record.evaluation.metrics[of] if of else record.rewards
+    regret = truth.regret(values, of or "reward")
     return -best_so_far(np.where(feasible, -np.minimum(regret, WORST), -WORST))
 
 
