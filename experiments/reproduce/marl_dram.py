@@ -22,7 +22,7 @@ SINGLE, MULTI = ("ppo", "sac"), ("ippo", "mappo")
 AGENTS = (*MULTI, *SINGLE, "regularized-evolution", "random")
 """The compared ones, and two that tell how hard the problems are."""
 
-TRACES = ("random", "cloud-1", "cloud-2", "copy", "hot", "bursty")
+TRACES = ("random", "cloud-1", "cloud-2", "copy", "bursty")
 """Not ``stream``: ten random designs contain an optimum of it."""
 PROBLEMS = tuple(f"dram-{trace}" for trace in TRACES)
 PAIRS = tuple((multi, single) for multi in MULTI for single in SINGLE)
