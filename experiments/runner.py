@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,27 @@ def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
 
 def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
     """The problem of a run, with its true cost models or with a proxy."""
-    options: dict[str, Any] = {**config.problem_options}
-    problem = make_problem(
-        config.problem, specs=config.specs, objectives=config.objectives, **options
-    )
+    options = tuple(config.problem_options.items())
+    files = tuple(_file_digests(config).items())
+    problem = _problem(config.problem, config.specs, config.objectives, options, files)
     if not proxy:
         return problem
     model = load_proxy(Path(proxy), problem)
     return replace(problem, models=(model,))
+
+
+@lru_cache(maxsize=32)
+def _problem(
+    name: str,
+    specs: tuple[str, ...] | None,
+    objectives: tuple[str, ...] | None,
+    options: tuple[tuple[str, str], ...],
+    files: tuple[tuple[str, str], ...],
+) -> DesignProblem:
+    """Made once for the many runs of a sweep; anew where the content of a file has changed."""
+    del files
+    own: dict[str, Any] = dict(options)
+    return make_problem(name, specs=specs, objectives=objectives, **own)
 
 
 def load_proxy(path: Path, problem: DesignProblem) -> CostModel:
