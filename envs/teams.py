@@ -66,6 +66,14 @@ class Team:
             slots[agent, : len(columns)] = columns
         return slots
 
+    @cached_property
+    def apart(self) -> NDArray[np.bool_]:
+        """Which parameters an agent neither decides nor can make count or not, ``[a, p]``."""
+        touched: NDArray[np.bool_] = self.owner == np.arange(len(self))[:, None]
+        for child, parent, _ in rules(self.space.parameters):  # parents first
+            touched[:, child] |= touched[:, parent]
+        return np.logical_not(touched)
+
     def own(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """A value per parameter ``[n, p]`` dealt out to the agents ``[n, a, q]``, 0 elsewhere."""
         dealt: NDArray[np.float32] = np.where(self.slots >= 0, values[:, self.slots], 0)

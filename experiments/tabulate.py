@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.workers import each
@@ -122,7 +122,7 @@ def _evaluate_block(config: RunConfig, positions: NDArray[np.int64], path: Path)
     start = time.process_time()
     metrics = problem.measure(problem.space.unravel(positions))
     masks = np.array(list(metrics.invalid.values()), dtype=np.bool_)
-    block = {
+    block: dict[str, ArrayLike] = {
         "values": metrics.values_matrix,
         "reasons": np.array(list(metrics.invalid), dtype=np.str_),
         "masks": masks.reshape(-1, len(positions)),

@@ -257,12 +257,14 @@ class CostModelConformance:
 class ProblemConformance:
     """Every problem; give a fixture ``problem``."""
 
+    samples = 2000
+    """Random designs that are evaluated; a slow problem may do with fewer."""
+
     def test_evaluation(self, problem: DesignProblem) -> None:
         """Shapes fit, rewards are finite, and feasible designs can be found."""
-        designs = problem.space.sample(2000, np.random.default_rng(0))
-        evaluation = problem.evaluate(designs)
-        assert evaluation.objectives.shape == (2000, len(problem.objectives))
-        assert evaluation.violations.shape == (2000, len(problem.specs))
+        evaluation = self._evaluation(problem)
+        assert evaluation.objectives.shape == (self.samples, len(problem.objectives))
+        assert evaluation.violations.shape == (self.samples, len(problem.specs))
         assert np.isfinite(problem.reward(evaluation)).all()
         assert 0.01 < evaluation.feasible.mean() <= 1
         assert problem.description
@@ -272,12 +274,13 @@ class ProblemConformance:
         """Where the reward says so, any feasible design is worth more than any infeasible one."""
         if not getattr(problem.reward, "feasible_first", False):
             return
-        evaluation: Evaluation = problem.evaluate(
-            problem.space.sample(2000, np.random.default_rng(0))
-        )
+        evaluation = self._evaluation(problem)
         rewards, feasible = problem.reward(evaluation), evaluation.feasible
         if not feasible.all():
             assert rewards[feasible].min() > rewards[~feasible].max()
+
+    def _evaluation(self, problem: DesignProblem) -> Evaluation:
+        return problem.evaluate(problem.space.sample(self.samples, np.random.default_rng(0)))
 
 
 def conformance(kind: str, name: str) -> Iterator[tuple[str, str]]:

@@ -130,7 +130,7 @@ class Truth:
         best, median = self.optima[of]["value"], self.optima[of]["median"]
         sign = -1.0 if self.key["objectives"].get(of) == "min" else 1.0
         span = sign * (best - median)
-        return sign * (best - values) / (span if span > 0 else 1.0)
+        return np.asarray(sign * (best - values) / (span if span > 0 else 1.0))
 
     def hypervolume_share(self, objectives: FloatArray) -> float:
         """The share of the true front's hypervolume that designs dominate, 0 to 1.

@@ -63,6 +63,8 @@ class TeamPolicy(Trained):
             weights["critic_bias"] = zeros(a, 1, hidden)
         super().__init__(weights, learning_rate)
         self._central = central
+        # Whether another's parameter counts may tell of the own choice: such are not looked at.
+        self._apart = torch.from_numpy(team.apart.astype(np.float32))
         self._owner = torch.from_numpy(team.owner)
         self._offsets = torch.from_numpy(space.offsets[:-1])
         # Where the logit of choice c of parameter j stands in its agent's head, [p, k].
@@ -101,7 +103,7 @@ class TeamPolicy(Trained):
         w = self.weights
         if self._central:
             chosen = w["choices"][designs + self._offsets] * active[:, :, None]
-            others = chosen.sum(dim=1, keepdim=True) - self.of_agents(chosen)  # [n, a, h]
+            others = self._apart @ chosen  # [a, p] @ [n, p, h] -> [n, a, h]
             hidden = torch.tanh(others.transpose(0, 1) + w["critic_bias"])  # [a, n, h]
         else:
             n = len(designs)

@@ -12,12 +12,13 @@ array must) and side by side (as the dataflow allows).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from codesign_gym.cost_models import MobileNetModel
+from codesign_gym.cost_models.workers import each
 from codesign_gym.cost_models.workloads import from_space
 from codesign_gym.cost_models.workloads.networks import network
 from codesign_gym.envs import DesignProblem
@@ -104,19 +105,31 @@ def _single_goal(problem: DesignProblem, metric: str) -> DesignProblem:
     return replace(problem, objective_names=(metric,), reward=reward)
 
 
-def _searched(
-    problem: DesignProblem, agent: str, settings: Settings, done: Callable[[], None]
-) -> Designs:
-    """The best design of each seed ``[s, p]``."""
-    found = []
-    for seed in range(settings.seeds):
-        result = search(problem, make_agent(agent, problem, seed), settings.budget)
-        found.append(result.history.designs[ranking(result.history, result.rewards)[0]])
-        done()
-    return np.stack(found)
+def _search(goal: str, agent: str, seed: int, budget: int) -> Designs:
+    """The best design ``[p]`` of a search for one goal, or, if that is empty, by the reward."""
+    problem = draco_mobilenet()
+    if goal:
+        problem = _single_goal(problem, goal)
+    result = search(problem, make_agent(agent, problem, seed), budget)
+    best: Designs = result.history.designs[ranking(result.history, result.rewards)[0]]
+    return best
 
 
-def _search_rows(problem: DesignProblem, settings: Settings, done: Callable[[], None]) -> list[Row]:
+def _searches(settings: Settings) -> dict[tuple[str, str], Designs]:
+    """(goal, agent) -> the best design of each seed ``[s, p]``."""
+    arms = [("", AGENTS[0]), *((goal, agent) for goal in GOALS for agent in AGENTS)]
+    tasks = [(*arm, seed, settings.budget) for arm in arms for seed in range(settings.seeds)]
+    found: dict[int, Designs] = {}
+    for i, design in each(_search, tasks, settings.jobs):
+        found[i] = design
+        settings.progress(len(found), len(tasks))
+    return {
+        arm: np.stack([found[k * settings.seeds + seed] for seed in range(settings.seeds)])
+        for k, arm in enumerate(arms)
+    }
+
+
+def _search_rows(problem: DesignProblem, searches: Mapping[tuple[str, str], Designs]) -> list[Row]:
     rows: list[Row] = []
     ours = problem.evaluate(data_reuse_choice(problem)).metrics
     for goal in GOALS:
@@ -125,8 +138,7 @@ def _search_rows(problem: DesignProblem, settings: Settings, done: Callable[[], 
                      "off %": 0.0})  # fmt: skip
         found = {"DRACO's rule (no search)": ours[goal]}
         for agent in AGENTS:
-            designs = _searched(_single_goal(problem, goal), agent, settings, done)
-            found[agent] = problem.evaluate(designs).metrics[goal]
+            found[agent] = problem.evaluate(searches[goal, agent]).metrics[goal]
         for name, values in found.items():
             median = float(np.median(values))
             worst = float(values.min() if goal == "utilization_pct" else values.max())
@@ -268,14 +280,8 @@ def reproduce_draco(settings: Settings) -> Finding:
     from codesign_gym.experiments.reproduce.draco_figures import drawings
 
     problem = draco_mobilenet()
-    total, count = settings.seeds * (1 + len(GOALS) * len(AGENTS)), 0
-
-    def done() -> None:
-        nonlocal count
-        count += 1
-        settings.progress(count, total)
-
-    designs = _searched(problem, AGENTS[0], settings, done)
+    searches = _searches(settings)
+    designs = searches["", AGENTS[0]]
     evaluation = problem.evaluate(designs)
     best = designs[[ranking(evaluation, problem.reward(evaluation))[0]]]
     entries = contenders(problem, best)
@@ -293,7 +299,7 @@ def reproduce_draco(settings: Settings) -> Finding:
             ],
             "PE utilisation of each layer in %, and g, the channels per group by DRACO's rule "
             "without and with limits and by search": _per_layer(entries),
-            f"Best within {LIMITS}, output stationary": _search_rows(problem, settings, done),
+            f"Best within {LIMITS}, output stationary": _search_rows(problem, searches),
             "What the published pair of figures implies, if both are of the whole "
             "network": _readings(entries),
             accuracy.caption: accuracy.rows,

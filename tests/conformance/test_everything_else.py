@@ -26,6 +26,7 @@ from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
+from codesign_gym.envs.dram_problems import DRAM_PROBLEMS
 from codesign_gym.experiments.testing import (
     CostModelConformance,
     ProblemConformance,
@@ -98,6 +99,14 @@ class TestCostModels(CostModelConformance):
 
 
 class TestProblems(ProblemConformance):
-    @pytest.fixture(params=list_problems())
+    @pytest.fixture(params=[name for name in list_problems() if name not in DRAM_PROBLEMS])
+    def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
+        return make_problem(request.param)
+
+
+class TestDramProblems(ProblemConformance):
+    samples = 300  # each plays a whole trace
+
+    @pytest.fixture(params=list(DRAM_PROBLEMS))
     def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
         return make_problem(request.param)

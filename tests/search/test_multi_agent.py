@@ -77,13 +77,17 @@ def test_the_likelihood_of_a_design_counts_what_counts(
 def test_no_critic_knows_what_its_agent_chose(
     made: tuple[SearchSpace, Designs], agents: str, seed: int
 ) -> None:
-    """Only the others' choices move it: otherwise the gradient would be biased."""
+    """Only the others' choices move it: otherwise the gradient would be biased.
+
+    Nor may it learn of its agent's choice by what this makes count of theirs.
+    """
     space, rows = made
     team = Team.of(space, agents)
     policy = policy_of(space, agents, central=True)
-    active = torch.ones(rows.shape, dtype=torch.bool)
 
     def values(designs: Designs) -> Any:
+        designs = space.canonical(designs)
+        active = torch.from_numpy(space.active(designs))
         return policy.values(torch.from_numpy(designs.astype(np.int64)), active).detach().numpy()
 
     moved = space.sample(len(rows), seed)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from codesign_gym.search_spaces.files import write_arrays, write_whole
 
@@ -36,7 +37,11 @@ def test_a_write_that_fails_leaves_the_old_content(
 
 
 def test_arrays_come_back_whatever_the_file_is_called(tmp_path: Path) -> None:
-    arrays = {"rows": np.arange(6).reshape(2, 3), "text": np.array("é"), "number": 2.5}
+    arrays: dict[str, ArrayLike] = {
+        "rows": np.arange(6).reshape(2, 3),
+        "text": np.array("é"),
+        "number": 2.5,
+    }
     path = tmp_path / "table.data"
     write_arrays(path, arrays)
     assert [p.name for p in tmp_path.iterdir()] == ["table.data"]
