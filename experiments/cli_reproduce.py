@@ -11,6 +11,7 @@ import typer
 
 from codesign_gym.experiments import console
 from codesign_gym.experiments.cli_app import Json, Out, app, write_page
+from codesign_gym.experiments.config import MOST_EVALUATIONS, MOST_SEEDS
 from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.reproduce.finding import Settings, write_finding
 from codesign_gym.experiments.reproduce.registry import reproduction
@@ -88,8 +89,12 @@ def _print_sweep(answer: Mapping[str, Any]) -> None:
 @console.plain_errors
 def reproduce(
     name: Annotated[str, typer.Argument(help="Name, or module:attribute of your own.")],
-    seeds: Annotated[int | None, typer.Option(help="Repetitions of each search.", min=1)] = None,
-    budget: Annotated[int | None, typer.Option(help="Evaluations of each search.", min=1)] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Repetitions of each search.", min=1, max=MOST_SEEDS)
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Evaluations of each search.", min=1, max=MOST_EVALUATIONS)
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
     out: Out = None,
     as_json: Json = False,
@@ -99,6 +104,7 @@ def reproduce(
 
     study = reproduction(name)
     directory = out or Path("results") / f"reproduce-{console.slug(name)}"
+    directory.mkdir(parents=True, exist_ok=True)  # where that cannot be is told before the work
     settings = Settings(seeds or study.seeds, budget or study.budget, jobs, directory)
     command = (
         f"codesign reproduce {name} --seeds {settings.seeds} --budget {settings.budget} "
