@@ -13,11 +13,12 @@ from codesign_gym.experiments import console
 from codesign_gym.experiments.cli_app import Json, Out, app, write_page
 from codesign_gym.experiments.config import MOST_EVALUATIONS, MOST_SEEDS
 from codesign_gym.experiments.record import RunRecord
-from codesign_gym.experiments.reproduce.finding import Settings, write_finding
+from codesign_gym.experiments.reproduce.finding import Finding, Settings, write_finding
 from codesign_gym.experiments.reproduce.registry import reproduction
 from codesign_gym.experiments.runner import STORE_NAME, problem_of
 from codesign_gym.experiments.summaries import compare_rows, lottery_rows
 from codesign_gym.experiments.truth import known_truth
+from codesign_gym.search_spaces import InputError
 
 SHOWN = 20
 """Agents and settings that a sweep's table shows; JSON and the report have all."""
@@ -118,6 +119,8 @@ def reproduce(
                 progress=lambda done, total: bar.update(shown, completed=done, total=total),
             )
         )
+    if not isinstance(finding, Finding):
+        raise InputError(f"reproduction {name!r} must give a Finding, gave {finding!r:.60}")
     result, report = write_finding(finding, directory, command)
     if as_json:
         console.print_json(finding.to_dict() | {"command": command, "report": str(report)})

@@ -94,11 +94,18 @@ def test_every_registered_study_is_listed() -> None:
 
 
 def test_a_directory_that_cannot_be_is_told_before_the_work(folder: Path) -> None:
-    (folder / "toy_study.py").write_text(STUDY.replace("settings.progress(1, 2)", "1 / 0"))
+    (folder / "study_of_0.py").write_text(STUDY.replace("settings.progress(1, 2)", "1 / 0"))
     (folder / "file").touch()
-    done = CliRunner().invoke(app, ["reproduce", "toy_study:study", "--out", "file"])
+    done = CliRunner().invoke(app, ["reproduce", "study_of_0:study", "--out", "file"])
     assert done.exit_code == 2, done.output
     assert "cannot read or write file" in done.output
+
+
+def test_a_study_must_give_a_finding(folder: Path) -> None:
+    (folder / "study_of_none.py").write_text(STUDY.replace("return Finding(", "return dict("))
+    done = CliRunner().invoke(app, ["reproduce", "study_of_none:study"])
+    assert done.exit_code == 2, done.output
+    assert "reproduction 'study_of_none:study' must give a Finding, gave {'title'" in done.output
 
 
 @pytest.mark.parametrize(
