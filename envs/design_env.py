@@ -33,6 +33,8 @@ def as_problem(problem: str | DesignProblem, specs: Specs) -> DesignProblem:
     """The problem, made if it is given by name; specs with a problem raise `InputError`."""
     if isinstance(problem, str):
         return make_problem(problem, specs=specs)
+    if not isinstance(problem, DesignProblem):
+        raise InputError(f"problem must be a registered name or a DesignProblem, got {problem!r}")
     if specs is not None:
         raise InputError("specs go with the name of a problem; a problem has with_specs()")
     return problem

@@ -15,6 +15,9 @@ _DIMENSIONS: tuple[dict[str, int], ...] = (
 )
 """Suffixes that measure the same, as powers of ten; milli and mega are both m, as in the names."""
 
+_SPELLED = ("fJ", "pJ", "nJ", "uJ", "mJ", "J", "uW", "mW", "W", "B", "kB", "KB", "MB", "GB")
+"""Units as people write them. Others are taken as they stand: MJ and MW are not milli."""
+
 
 def own_name(name: str, known: Iterable[str]) -> tuple[str, float]:
     """The metric that is meant by a name, and what its unit makes of one unit of the given name.
@@ -33,6 +36,7 @@ def own_name(name: str, known: Iterable[str]) -> tuple[str, float]:
     if name in names:
         return name, 1.0
     base, _, unit = name.rpartition("_")
+    unit = unit.lower() if unit in _SPELLED else unit
     for own in names:
         own_base, _, own_unit = own.rpartition("_")
         for scale in _DIMENSIONS:

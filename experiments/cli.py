@@ -26,7 +26,7 @@ from codesign_gym.experiments.cli_app import (
     given_specs,
     write_page,
 )
-from codesign_gym.experiments.config import make_config, read_config
+from codesign_gym.experiments.config import MOST_SEEDS, make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
 from codesign_gym.experiments.store import Store
@@ -147,7 +147,7 @@ def run_(
 def compare(
     problem: Annotated[str, typer.Argument(help="Name of a problem.")],
     agents: Annotated[str, typer.Option(help="Names, separated by commas.")],
-    seeds: Annotated[int, typer.Option(help="Runs of each agent.", min=1)] = 5,
+    seeds: Annotated[int, typer.Option(help="Runs of each agent.", min=1, max=MOST_SEEDS)] = 5,
     budget: Annotated[int, typer.Option(help="Evaluations of each run.")] = 500,
     specs: Specs = None,
     objectives: Objectives = None,

@@ -138,6 +138,9 @@ def explain(
     console.print_designs(
         design_rows(found.space, evaluation, found.reward(evaluation)), found.space, found.name
     )
+    if not rows:
+        console.out.print("no cost model has parts to show of this design")
+        return
     for title, table in _explained(rows).items():
         console.print_table(table, title)
 
@@ -188,7 +191,7 @@ def _explained(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     for title, headings in EXPLAINED.items():
         if ("layer" in headings) != of_layers:
             continue
-        columns = [name for name in headings if rows and name in rows[0]]
+        columns = [name for name in headings if name in rows[0]]
         if one_task and "task" in columns:
             columns.remove("task")
         if columns != ["layer"]:

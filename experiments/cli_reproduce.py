@@ -11,12 +11,14 @@ import typer
 
 from codesign_gym.experiments import console
 from codesign_gym.experiments.cli_app import Json, Out, app, write_page
+from codesign_gym.experiments.config import MOST_EVALUATIONS, MOST_SEEDS
 from codesign_gym.experiments.record import RunRecord
-from codesign_gym.experiments.reproduce.finding import Settings, write_finding
+from codesign_gym.experiments.reproduce.finding import Finding, Settings, write_finding
 from codesign_gym.experiments.reproduce.registry import reproduction
 from codesign_gym.experiments.runner import STORE_NAME, problem_of
 from codesign_gym.experiments.summaries import compare_rows, lottery_rows
 from codesign_gym.experiments.truth import known_truth
+from codesign_gym.search_spaces import InputError
 
 SHOWN = 20
 """Agents and settings that a sweep's table shows; JSON and the report have all."""
@@ -88,8 +90,12 @@ def _print_sweep(answer: Mapping[str, Any]) -> None:
 @console.plain_errors
 def reproduce(
     name: Annotated[str, typer.Argument(help="Name, or module:attribute of your own.")],
-    seeds: Annotated[int | None, typer.Option(help="Repetitions of each search.", min=1)] = None,
-    budget: Annotated[int | None, typer.Option(help="Evaluations of each search.", min=1)] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Repetitions of each search.", min=1, max=MOST_SEEDS)
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Evaluations of each search.", min=1, max=MOST_EVALUATIONS)
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
     out: Out = None,
     as_json: Json = False,
@@ -99,6 +105,7 @@ def reproduce(
 
     study = reproduction(name)
     directory = out or Path("results") / f"reproduce-{console.slug(name)}"
+    directory.mkdir(parents=True, exist_ok=True)  # where that cannot be is told before the work
     settings = Settings(seeds or study.seeds, budget or study.budget, jobs, directory)
     command = (
         f"codesign reproduce {name} --seeds {settings.seeds} --budget {settings.budget} "
@@ -112,6 +119,8 @@ def reproduce(
                 progress=lambda done, total: bar.update(shown, completed=done, total=total),
             )
         )
+    if not isinstance(finding, Finding):
+        raise InputError(f"reproduction {name!r} must give a Finding, gave {finding!r:.60}")
     result, report = write_finding(finding, directory, command)
     if as_json:
         console.print_json(finding.to_dict() | {"command": command, "report": str(report)})

@@ -36,7 +36,13 @@ _OF_PROBLEM = ("family", "model", "trace")
 _KINDS = {str: "text", int: "a whole number", dict: "a table", list: "a list of texts"}
 
 
-_RANGES = {"budget": (1, 10**9), "seed": (0, 2**32 - 1)}
+MOST_EVALUATIONS = 10**9
+"""Largest budget of a run."""
+
+MOST_SEEDS = 10_000
+"""Most runs of the same agent on the same problem in one command."""
+
+_RANGES = {"budget": (1, MOST_EVALUATIONS), "seed": (0, 2**32 - 1)}
 
 
 def read_config(path: Path, replaced: Set[str] = frozenset()) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from codesign_gym.cost_models.workers import each
-from codesign_gym.experiments.config import make_config, read_toml
+from codesign_gym.experiments.config import MOST_SEEDS, make_config, read_toml
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import (
     STORE_NAME,
@@ -169,15 +169,19 @@ def read_sweep(path: Path) -> list[RunConfig]:
     for key in ("problems", "agents"):
         if not data.get(key):
             raise InputError(f"{path}: {key} must name at least one")
-    seeds = data.pop("seeds", 5)
-    if isinstance(seeds, int):
-        seeds = list(range(seeds))
-    if not seeds or not all(type(seed) is int for seed in seeds):
-        raise InputError(f"{path}: seeds must be a number above 0 or a list of seeds, got {seeds}")
+    given = data.pop("seeds", 5)
+    seeds = range(min(given, MOST_SEEDS + 1)) if isinstance(given, int) else given
+    if not 1 <= len(seeds) <= MOST_SEEDS or not all(type(seed) is int for seed in seeds):
+        raise InputError(
+            f"{path}: seeds must be a number in 1..{MOST_SEEDS} or a list of seeds, got {given}"
+        )
     agents = {}
     for name, options in data.pop("agents").items():
         if not isinstance(options, dict):
             raise InputError(f"{path}: agents.{name} must be a table of options, got {options!r}")
+        for option, values in options.items():
+            if values == []:
+                raise InputError(f"{path}: agents.{name}.{option} needs a value to try, got []")
         agents[name] = {
             option.replace("-", "_"): values if isinstance(values, list) else [values]
             for option, values in options.items()

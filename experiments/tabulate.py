@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -145,11 +147,16 @@ def _collect(problem: DesignProblem, paths: list[Path]) -> tuple[Metrics, float]
     """The metrics of all blocks, and the CPU seconds that they took."""
     values, masks, reasons, cpu_s = [], [], [], 0.0
     for path in paths:
-        with np.load(path, allow_pickle=False) as block:
-            values.append(block["values"])
-            masks.append(block["masks"])
-            reasons.append([str(text) for text in block["reasons"]])
-            cpu_s += float(block["cpu_s"])
+        try:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as block:
+                values.append(block["values"])
+                masks.append(block["masks"])
+                reasons.append([str(text) for text in block["reasons"]])
+                cpu_s += float(block["cpu_s"])
+        except (EOFError, KeyError, ValueError, BadZipFile, zlib.error):
+            raise InputError(
+                f"{path} is damaged: delete it, and the same command evaluates its designs again"
+            ) from None
     invalid: dict[str, NDArray[np.bool_]] = {}
     starts = np.cumsum([0, *(len(part) for part in values)])
     for start, mask, texts in zip(starts, masks, reasons, strict=False):

@@ -65,6 +65,13 @@ def _wrong_type(
     )
 
 
+def as_table(what: str, columns: Any) -> dict[str, Any]:
+    """Columns by name, of a mapping or of what is used like one; all else raises `InputError`."""
+    if not hasattr(columns, "keys"):
+        raise InputError(f"{what} must be a mapping of columns, got {columns!r:.60}")
+    return dict(columns)  # a data frame too
+
+
 def as_array(what: str, data: ArrayLike) -> NDArray[Any]:
     """The data as an array; rows of different lengths raise `InputError`."""
     try:

@@ -51,6 +51,8 @@ class Registry(Generic[T]):
         Raises:
             InputError: There is none (the nearest name is told), or it fails to load.
         """
+        if not isinstance(name, str):
+            raise unknown_name(self.kind, name, self.names())
         if name in self._items:
             return self._items[name]
         if ":" in name:  # of any module that can be imported

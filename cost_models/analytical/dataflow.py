@@ -291,7 +291,7 @@ def _run(
     search.fill_table(
         layer_rows(layers), accelerator_rows(accelerators, energies), code, rows, results, codes
     )
-    return codes.reshape(shape), rows, results[:-1].reshape(*shape, -1)
+    return codes.reshape(shape), rows, results[:-1].reshape(*shape, results.shape[1])
 
 
 def layer_rows(layers: Layers) -> FloatArray:
@@ -357,6 +357,8 @@ def accelerator_rows(
     rows[:, 13] = accelerators.activation_ratio
     if energies is None:
         energies = unit_energies(accelerators)
+    elif not isinstance(energies, UnitEnergies):
+        raise InputError(f"energies must be UnitEnergies, got {energies!r:.60}")
     rows[:, 14:24] = energies.rows(len(accelerators))
     # The buffer's banks serve every network in every cycle; DRAM takes cycles from them.
     rows[:, 24] = 1 / (3 * noc + input_noc)

@@ -120,7 +120,7 @@ class MaestroAccelerators:
             if template not in TEMPLATES:
                 raise unknown_name("template", str(template), TEMPLATES)
         for (name, highest), values in zip(_LIMITS.items(), columns[1:], strict=True):
-            bad = ~((values >= 1) & (values <= highest) & (values % 1 == 0))
+            bad = ~((values >= 1) & (values <= highest) & (np.trunc(values) == values))
             if bad.any():
                 row = int(bad.argmax())
                 raise InputError(

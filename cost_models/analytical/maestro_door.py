@@ -19,6 +19,7 @@ from codesign_gym.cost_models.analytical.maestro import (
 from codesign_gym.cost_models.analytical.spatial_arrays import SpatialAccelerators
 from codesign_gym.cost_models.workloads.constructors import linear
 from codesign_gym.cost_models.workloads.layers import Layers
+from codesign_gym.search_spaces.checks import as_table
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 from codesign_gym.search_spaces.hardware.spatial import TEMPLATES as SPATIAL
 
@@ -97,7 +98,7 @@ def _columns(
             "l2_kb": accelerators.l2_kb,
         }
     else:
-        given = dict(accelerators)
+        given = as_table("an accelerator table", accelerators)
     if "pe_rows" in given and "pe_cols" in given and "num_pes" not in given:
         given["num_pes"] = np.multiply(given.pop("pe_rows"), given.pop("pe_cols"))
     for name in given:
@@ -119,6 +120,9 @@ def _columns(
         arrays[name] = np.broadcast_to(values, size)
     if not np.all(arrays["num_pes"] >= 0):
         raise InputError(f"num_pes must be integers >= 0; got {arrays['num_pes'].min()}")
+    for name in ("l1_bytes", "l2_kb"):
+        if not np.all(arrays[name] >= 0):
+            raise InputError(f"{name} must be >= 0; got {arrays[name].min()}")
     for name in np.unique(arrays["template"]).tolist():
         if name not in (*TEMPLATES, *SPATIAL):
             raise unknown_name("template", name, (*TEMPLATES, *_NAMES))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.cost_models.analytical.technology import WORD_BYTES, FloatArray
 from codesign_gym.cost_models.workloads.layers import IntArray
+from codesign_gym.search_spaces.checks import as_table
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 from codesign_gym.search_spaces.hardware.heterogeneous import grid_of
 from codesign_gym.search_spaces.hardware.spatial import TEMPLATES
@@ -104,7 +105,7 @@ class SpatialAccelerators:
         for row, (name, (low, high, allowed)) in zip(matrix, _ALLOWED.items(), strict=True):
             bad = ~((row >= low) & (row <= high))
             if name in _WHOLE:
-                bad |= row % 1 != 0
+                bad |= np.trunc(row) != row
             if name == "word_bytes":
                 bad |= row == 3  # between the word widths 2 and 4
             if bad.any():
@@ -132,7 +133,7 @@ class SpatialAccelerators:
             >>> two.pe_rows.tolist(), two.pe_cols.tolist()
             ([12, 0], [14, 0])
         """
-        given = dict(columns)
+        given = as_table("an accelerator table", columns)
         for name in given:
             if name not in ACCELERATOR_COLUMNS:
                 raise unknown_name("accelerator column", name, ACCELERATOR_COLUMNS)
@@ -165,7 +166,8 @@ ACCELERATOR_COLUMNS = ("num_pes", *_ALLOWED)
 def _grids(num_pes: ArrayLike) -> tuple[IntArray, IntArray]:
     """Rows and columns of the arrays of so many PEs, of the shape of `num_pes`."""
     counts = np.asarray(num_pes)
-    if counts.dtype.kind not in "iu" or not np.all((counts >= 0) & (counts <= 4096**2)):
+    whole = counts.dtype.kind in "iu" or counts.size == 0
+    if not whole or not np.all((counts >= 0) & (counts <= 4096**2)):
         raise InputError(f"num_pes must be integers in [0, {4096**2}]; got {num_pes!r}")
     grids = [grid_of(int(pes)) if pes else (0, 0) for pes in counts.ravel()]
     table = np.array(grids, dtype=np.int64).reshape(*counts.shape, 2)

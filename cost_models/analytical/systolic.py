@@ -45,7 +45,7 @@ control and wires are left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -182,7 +182,7 @@ def _as_scalesim(
 
 
 def evaluate(
-    layers: Layers,
+    layers: Layers | Mapping[str, ArrayLike],
     *,
     rows: ArrayLike,
     cols: ArrayLike,
@@ -197,7 +197,7 @@ def evaluate(
     """`layer_table` for accelerators given by their figures; scalars are for all of them.
 
     Args:
-        layers: The layers `[l]`.
+        layers: The layers `[l]`, or a table as `Layers.from_table` takes it.
         rows: Rows of PEs.
         cols: Columns of PEs.
         dataflow: Names out of `DATAFLOWS`.
@@ -214,7 +214,9 @@ def evaluate(
         >>> table["mapping_eff_pct"].shape
         (2, 8)
     """
-    names = [dataflow] if isinstance(dataflow, str) else list(dataflow)
+    if not isinstance(layers, Layers):
+        layers = Layers.from_table(layers)
+    names = np.ravel(np.asarray(dataflow, dtype=object)).tolist()
     for name in names:
         if name not in DATAFLOWS:
             raise unknown_name("dataflow", name, DATAFLOWS)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.analytical.spatial_arrays import broadcast_columns
 from codesign_gym.cost_models.analytical.technology import WORD_BYTES, FloatArray
 from codesign_gym.cost_models.workloads.layers import IntArray
 from codesign_gym.search_spaces.errors import InputError
@@ -53,20 +54,11 @@ class SystolicArrays:
     word_bytes: IntArray
 
     def __post_init__(self) -> None:
-        given = [np.asarray(getattr(self, field)) for field in _ALLOWED]
-        size = max((values.size for values in given if values.ndim), default=1)
-        for field, values in zip(_ALLOWED, given, strict=True):
-            if values.shape not in ((), (size,)):
-                raise InputError(
-                    f"SystolicArrays.{field} must be a scalar or have shape ({size},); "
-                    f"got {values.shape}"
-                )
+        given = [getattr(self, field) for field in _ALLOWED]
         # One comparison for all fields: a single accelerator is evaluated as often as a million.
-        matrix = np.empty((len(given), size))
-        for row, values in zip(matrix, given, strict=True):
-            row[:] = values
+        matrix = broadcast_columns("SystolicArrays", tuple(_ALLOWED), given)
         bad = ~((matrix >= _LOWEST) & (matrix <= _HIGHEST))
-        bad[:_INTEGERS] |= matrix[:_INTEGERS] % 1 != 0
+        bad[:_INTEGERS] |= np.trunc(matrix[:_INTEGERS]) != matrix[:_INTEGERS]
         bad[3] |= matrix[3] == 3  # between the word widths 2 and 4
         if bad.any():
             column, row_index = np.argwhere(bad)[0]

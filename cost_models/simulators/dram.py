@@ -88,6 +88,8 @@ def simulate_all(
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise InputError(f"threads must be a whole number from 1, got {threads!r}")
     rows = _indices(designs)
+    if isinstance(traces, Trace):
+        raise InputError("traces must be a list: put the one trace into brackets")
     for trace in traces:
         if not isinstance(trace, Trace):
             raise InputError(f"a trace must be what read_trace or make_trace gives, got {trace!r}")

@@ -23,8 +23,9 @@ LONGEST = (1 << 24) - 2
 LATEST = 1 << 36
 """Last clock at which a request may come."""
 
-_LINE = re.compile(
-    r"(\d+)\s*:?\s+(?:\((\d+)\)\s*)?(read|write)\s+(?:0[xX])?([0-9a-fA-F]+)(\s+\S+)?"
+_LINE = re.compile(  # no number of more digits than Python reads
+    r"(\d{1,99})\s*:?\s+(?:\((\d{1,99})\)\s*)?(read|write)\s+(?:0[xX])?([0-9a-fA-F]+)(\s+\S+)?",
+    re.ASCII,
 )
 
 
@@ -67,6 +68,8 @@ class Trace:
                 f"{self.name}: {n} clocks, {len(self.write)} directions and {len(self.address)} "
                 "addresses: a trace needs as many of each"
             )
+        if len(self.lines) not in (0, n):
+            raise InputError(f"{self.name}: {len(self.lines)} lines for {n} requests")
         if n == 0:
             raise InputError(f"{self.name} has no request")
         if n > LONGEST:
@@ -92,6 +95,8 @@ class Trace:
                 f"{self.name}: {name} must be {'bools' if kinds == 'b' else 'integers'} [n], "
                 f"got shape {list(column.shape)}, dtype {column.dtype}"
             )
+        if column.dtype == np.uint64 and (column >> np.uint64(63)).any():
+            raise InputError(f"{self.name}: {name} must be below 2^63, got {column.max()}")
         return column.astype(dtype)
 
     def _refuse(self, wrong: NDArray[np.bool_], rule: str, then: str = "") -> None:
@@ -160,6 +165,8 @@ def read_trace(path: str | Path) -> Trace:
         ...     read_trace(path).address.tolist()
         [64, 128]
     """
+    if not isinstance(path, (str, Path)):
+        raise InputError(f"a trace file is named by a path, got {path!r}")
     path = Path(path)
     numbers: list[tuple[int, bool, int, int]] = []
     for line, text in _lines(path):
@@ -189,7 +196,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputError(f"there is no trace {path}")
     try:
         packed = path.read_bytes()[:2] == b"\x1f\x8b"
-        with gzip.open(path, "rt") if packed else path.open() as file:
+        opened = gzip.open if packed else open
+        with opened(path, "rt", encoding="utf-8-sig") as file:  # some editors mark UTF-8
             for number, line in enumerate(file, start=1):
                 text = line.strip()
                 if text and not text.startswith("#"):

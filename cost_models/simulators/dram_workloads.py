@@ -132,7 +132,7 @@ def make_trace(name: str, n: int = 10_000, seed: int = 0) -> Trace:
     >>> make_trace("copy", 4).address.tolist()
     [0, 67108864, 64, 67108928]
     """
-    if name not in WORKLOADS:
+    if not isinstance(name, str) or name not in WORKLOADS:
         raise unknown_name("memory workload", name, WORKLOADS)
     if not isinstance(n, int) or not 1 <= n <= LONGEST:
         raise InputError(f"number of requests must be in 1..{LONGEST}, got {n!r}")

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.cost_models.workloads.kinds import PADS, REQUIRED, Kind, LayerError
 from codesign_gym.cost_models.workloads.windows import IntArray, touched
+from codesign_gym.search_spaces.checks import as_table
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 
 __all__ = ["BOTH", "COLUMNS", "IntArray", "Kind", "LayerError", "Layers"]
@@ -310,7 +311,8 @@ class Layers:
         columns: Mapping[str, ArrayLike],
     ) -> tuple[tuple[str, ...], dict[str, NDArray[Any]]]:
         """The constructor's arguments out of a table as `from_table` takes it: names, columns."""
-        given = {str(name).lower(): np.asarray(column) for name, column in columns.items()}
+        table = as_table("a layer table", columns)
+        given = {str(name).lower(): np.asarray(column) for name, column in table.items()}
         names = given.pop("name", None)
         for both in BOTH:
             if both in given:

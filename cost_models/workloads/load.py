@@ -33,6 +33,8 @@ def load_workload(source: str) -> Layers:
         >>> len(load_workload("resnet18"))
         21
     """
+    if not isinstance(source, str):
+        raise InputError(f"a workload is named by text, got {source!r:.60}")
     if source in NETWORKS:
         return network(source)
     if source.lower().endswith(".onnx"):

@@ -15,6 +15,7 @@ from codesign_gym.cost_models.simulators.dram import (
     make_trace,
     read_trace,
     simulate,
+    simulate_all,
 )
 from codesign_gym.search_spaces import InputError
 
@@ -44,13 +45,16 @@ def test_read(tmp_path: Path, packed: bool) -> None:
         ("5: read 0x40\n\n4: read 0x80\n", "line 3: clocks must not decrease, got 4"),
         (f"0: read 0x0\n{1 << 40}: read 0x0\n", "line 2: clock must be in 0..68719476736, got"),
         (f"0: read {1 << 70:x}\n", "line 1: no such clock or address"),
+        (f"0: read 0x0\n{'9' * 6000}: read 0x0\n", "line 2: must be 'clock: read"),
+        (f"0: ({'9' * 6000}) read 0x0\n", "line 1: must be 'clock: read"),
+        ("\u0663: read 0x0\n", "line 1: must be 'clock: read"),
         ("", "has no request"),
         ("# nothing\n\n", "has no request"),
     ],
 )
 def test_malformed(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "bad.stl"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=f"{path}.*{says}"):
         read_trace(path)
 
@@ -131,3 +135,25 @@ def test_share_of_writes(name: str, share: float) -> None:
 def test_unknown_workload() -> None:
     with pytest.raises(InputError, match="did you mean 'stream'"):
         make_trace("streem")
+
+
+def test_a_mark_of_utf_8_is_no_part_of_the_clock(tmp_path: Path) -> None:
+    text = "\ufeff7: read 0x40\r\n".encode()
+    for name, content in (("plain.stl", text), ("packed.stl.gz", gzip.compress(text))):
+        (tmp_path / name).write_bytes(content)
+        assert read_trace(tmp_path / name).clock.tolist() == [7]
+
+
+def test_what_is_no_trace_is_told() -> None:
+    for path in (None, 5, b"a.stl"):
+        with pytest.raises(InputError, match="a trace file is named by a path"):
+            read_trace(path)  # type: ignore[arg-type]
+    large = np.array([1 << 63], dtype=np.uint64)
+    with pytest.raises(InputError, match=r"clock must be below 2\^63, got 9223372036854775808"):
+        Trace(large, [False], [0])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="1 lines for 2 requests"):
+        Trace([0, 1], [False, True], [0, 0], lines=np.array([1]))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="unknown memory workload"):
+        make_trace(["stream"])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="traces must be a list"):
+        simulate_all(make_trace("stream", 4), [[0] * 10])  # type: ignore[arg-type]

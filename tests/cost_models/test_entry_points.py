@@ -214,6 +214,13 @@ def test_tiles_larger_than_their_dimension_are_marked(part: str, sides: dict[str
         (TOOL | {"num_pes": [1, 2]}, {"compat": "maestro"}, "num_pes must be a scalar or have"),
         (TOOL | {"num_pes": -1}, {"compat": "maestro"}, "num_pes must be integers >= 0; got -1"),
         (TOOL | {"num_pes": "all"}, {"compat": "maestro"}, "num_pes must hold numbers"),
+        (TOOL | {"noc_bandwidth": np.inf}, {"compat": "maestro"}, "noc_bandwidth.* got inf"),
+        (TOOL | {"l2_kb": -1}, {"compat": "maestro"}, "l2_kb must be >= 0; got -1"),
+        (TOOL | {"l1_bytes": np.nan}, {"compat": "maestro"}, "l1_bytes must be >= 0; got nan"),
+        ({"template": "nvdla", "pe_rows": np.inf, "pe_cols": 1}, {}, "pe_rows.* got inf"),
+        ("nvdla", {}, "an accelerator table must be a mapping of columns, got 'nvdla'"),
+        (None, {"compat": "maestro"}, "an accelerator table must be a mapping of columns"),
+        (CHIPS, {"energies": {"mac": 1}}, "energies must be UnitEnergies, got"),
         (TOOL | {"noc_bandwidth": 0.5}, {"compat": "maestro"}, "noc_bandwidth.* an integer in"),
         (TOOL | {"template": "dpt"}, {"compat": "maestro"}, "unknown template 'dpt'"),
         (TOOL | {"l3_kb": 1}, {"compat": "maestro"}, "unknown accelerator column 'l3_kb'"),
@@ -224,3 +231,33 @@ def test_tiles_larger_than_their_dimension_are_marked(part: str, sides: dict[str
 def test_malformed_requests(chips: dict[str, Any], options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         dataflow.evaluate(network("alexnet"), chips, **options)
+
+
+@pytest.mark.parametrize("layers", [None, "resnet18", [], 5])
+def test_layers_that_are_no_table(layers: Any) -> None:
+    with pytest.raises(InputError, match="a layer table must be a mapping of columns"):
+        dataflow.evaluate(layers, CHIPS)
+    with pytest.raises(InputError, match="a layer table must be a mapping of columns"):
+        systolic.evaluate(layers, rows=8, cols=8, dataflow="ws")
+
+
+def test_nothing_to_evaluate() -> None:
+    sides = {"k": 4, "r": 1, "s": 1, "h": 4, "w": 4}
+    assert dataflow.evaluate(sides | {"c": []}, {"template": "nvdla", "num_pes": 4}).shape == (1, 0)
+    none: dict[str, Any] = {"template": [], "num_pes": []}
+    assert dataflow.evaluate(network("alexnet"), none).shape == (0, 8)
+
+
+def test_systolic_takes_tables_and_refuses_the_rest() -> None:
+    table: dict[str, Any] = {"c": [3, 8], "k": 8, "r": 3, "s": 3, "h": 8, "w": 8, "pad": 1}
+    chip: dict[str, Any] = {"rows": 4, "cols": 4, "dataflow": "os"}
+    of_table = systolic.evaluate(table, **chip)
+    of_layers = systolic.evaluate(Layers.from_table(table), **chip)
+    assert of_table["cycles"].tolist() == of_layers["cycles"].tolist()
+    for wrong, message in (
+        ({"dataflow": None}, "unknown dataflow None"),
+        ({"rows": np.inf}, r"rows\[0\] must be an integer in \[1, 4096\]; got inf"),
+        ({"ifmap_kb": "big"}, "ifmap_kb must hold numbers; got"),
+    ):
+        with pytest.raises(InputError, match=message):
+            systolic.evaluate(table, **(chip | wrong))

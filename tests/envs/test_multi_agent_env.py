@@ -254,6 +254,7 @@ def test_wrong_number_of_designs(actions: Any) -> None:
     [
         ({"horizon": 0}, "horizon must be a whole number of at least 1, got 0"),
         ({"num_envs": 0}, "num_envs must be a whole number of at least 1, got 0"),
+        ({"problem": 2}, "problem must be a registered name or a DesignProblem, got 2"),
         ({"agents": "all"}, "unknown form of agents 'all'"),
         ({"reward": "diference"}, "did you mean 'difference'"),
         ({"default": [0, 0, 9]}, r"'net\.depth' must be a choice index in 0\.\.3"),

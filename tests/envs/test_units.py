@@ -22,6 +22,8 @@ KNOWN = ["latency_ms", "energy_uj", "area_mm2", "dram_mb", "accuracy_pct"]
         ("energy_pj", "energy_uj", 1e-6),
         ("area_um2", "area_mm2", 1e-6),
         ("dram_gb", "dram_mb", 1000.0),
+        ("dram_GB", "dram_mb", 1000.0),
+        ("energy_mJ", "energy_uj", 1000.0),
     ],
 )
 def test_own_name(name: str, own: str, factor: float) -> None:
@@ -30,7 +32,9 @@ def test_own_name(name: str, own: str, factor: float) -> None:
     assert scale == pytest.approx(factor, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["latency_mj", "energy_ms", "accuracy_ms", "latency", "power_mw"])
+@pytest.mark.parametrize(
+    "name", ["latency_mj", "energy_ms", "energy_MJ", "accuracy_ms", "latency", "power_mw"]
+)
 def test_what_measures_something_else_is_unknown(name: str) -> None:
     with pytest.raises(InputError, match="unknown metric"):
         own_name(name, KNOWN)

@@ -76,3 +76,25 @@ def test_mistakes(folder: Path, words: list[str], says: str) -> None:
     assert done.returncode == 2
     assert says in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_model_without_parts_says_so() -> None:
+    words = ["explain", "dram-stream", "--design", json.dumps([0] * 10)]
+    done = codesign(*words)
+    assert done.returncode == 0, done.stderr
+    assert "average_power_mw" in done.stdout
+    assert "no cost model has parts to show of this design" in done.stdout
+    assert json.loads(codesign(*words, "--json").stdout) == []
+
+
+def test_a_unit_as_people_write_it() -> None:
+    words = ["evaluate", "dram-stream", "--design", json.dumps([0] * 10), "--json", "--spec"]
+    feasible = []
+    for spec in ("average_power <= 9 W", "average_power <= 9 mW"):
+        done = codesign(*words, spec)
+        assert done.returncode == 0, done.stderr
+        feasible.append(json.loads(done.stdout)[0]["feasible"])
+    assert feasible == [True, False]
+    done = codesign(*words, "average_power <= 9 MW")
+    assert done.returncode == 2
+    assert "unknown metric 'average_power_MW'" in done.stderr

@@ -91,3 +91,32 @@ def test_every_registered_study_is_listed() -> None:
     rows = json.loads(done.stdout)
     assert [row["name"] for row in rows] == REPRODUCTIONS.names()
     assert all(row["about"] and row["source"] for row in rows)
+
+
+def test_a_directory_that_cannot_be_is_told_before_the_work(folder: Path) -> None:
+    (folder / "study_of_0.py").write_text(STUDY.replace("settings.progress(1, 2)", "1 / 0"))
+    (folder / "file").touch()
+    done = CliRunner().invoke(app, ["reproduce", "study_of_0:study", "--out", "file"])
+    assert done.exit_code == 2, done.output
+    assert "cannot read or write file" in done.output
+
+
+def test_a_study_must_give_a_finding(folder: Path) -> None:
+    (folder / "study_of_none.py").write_text(STUDY.replace("return Finding(", "return dict("))
+    done = CliRunner().invoke(app, ["reproduce", "study_of_none:study"])
+    assert done.exit_code == 2, done.output
+    assert "reproduction 'study_of_none:study' must give a Finding, gave {'title'" in done.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["reproduce", "draco", "--seeds", str(10**14)],
+        ["reproduce", "draco", "--budget", str(10**20)],
+        ["compare", "resnet18-asic", "--agents", "random", "--seeds", str(10**14)],
+    ],
+)
+def test_more_than_can_be_run_is_refused_at_once(words: list[str]) -> None:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert words[-2] in done.output

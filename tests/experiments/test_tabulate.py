@@ -136,6 +136,18 @@ def test_what_was_done_is_not_done_again(folder: Path, monkeypatch: pytest.Monke
     assert len(made) == 1 + 64
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"\x00" * 300])
+def test_a_damaged_block_is_named(folder: Path, content: bytes) -> None:
+    whole = tabulate(CONFIG, folder / "out")
+    block = folder / "out" / "block-00003.npz"
+    block.write_bytes(content)
+    done = CliRunner().invoke(app, ["tabulate", "all_plug_in:problem", "--out", "out"])
+    assert done.exit_code == 2, done.output
+    assert "block-00003.npz is damaged: delete it" in done.output.replace("\n", " ")
+    block.unlink()
+    assert tabulate(CONFIG, folder / "out").front == whole.front
+
+
 def test_killed_at_any_moment_it_goes_on(folder: Path) -> None:
     code = (
         "from pathlib import Path\n"
