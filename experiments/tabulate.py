@@ -6,7 +6,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable
-from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -120,7 +120,8 @@ def _claim(directory: Path, about: dict[str, Any], fresh: bool) -> None:
 
 def _evaluate_block(config: RunConfig, positions: NDArray[np.int64], path: Path) -> None:
     """Write the metrics of designs: values ``[n, k]``, reasons, and a mask ``[n]`` for each."""
-    problem = _problem(json.dumps(config.to_dict()))
+    # Expensive models see every design: specs are left out.
+    problem = problem_of(config).with_specs(())
     start = time.process_time()
     metrics = problem.measure(problem.space.unravel(positions))
     masks = np.array(list(metrics.invalid.values()), dtype=np.bool_)
@@ -133,22 +134,12 @@ def _evaluate_block(config: RunConfig, positions: NDArray[np.int64], path: Path)
     write_arrays(path, block)
 
 
-@cache
-def _problem(text: str) -> DesignProblem:
-    """A process makes its problem once. Expensive models see every design: specs are left out."""
-    items: dict[str, Any] = json.loads(text)
-    values: dict[str, Any] = {
-        key: tuple(item) if isinstance(item, list) else item for key, item in items.items()
-    }
-    return problem_of(RunConfig(**values)).with_specs(())
-
-
 def _collect(problem: DesignProblem, paths: list[Path]) -> tuple[Metrics, float]:
     """The metrics of all blocks, and the CPU seconds that they took."""
     values, masks, reasons, cpu_s = [], [], [], 0.0
     for path in paths:
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as block:
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as block:
                 values.append(block["values"])
                 masks.append(block["masks"])
                 reasons.append([str(text) for text in block["reasons"]])
