@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from importlib import metadata
@@ -61,6 +62,9 @@ def options(
 def main() -> None:
     """The entry point: modules in the current directory can be named as plug-ins."""
     sys.path.append("")  # last: nothing here may shadow an installed package
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a path may have what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

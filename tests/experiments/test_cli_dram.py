@@ -98,3 +98,12 @@ def test_a_unit_as_people_write_it() -> None:
     done = codesign(*words, "average_power <= 9 MW")
     assert done.returncode == 2
     assert "unknown metric 'average_power_MW'" in done.stderr
+
+
+def test_names_that_the_terminal_cannot_show(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    (folder / "my.stl").rename(folder / "spür 1.stl")
+    done = codesign("run", "dram", "--trace", "spür 1.stl", "--budget", "2", "--out", "ö")
+    assert done.returncode == 0, done.stderr
+    assert "report: \\xf6/report.html" in done.stdout
+    assert (folder / "ö" / "report.html").is_file()
