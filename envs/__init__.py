@@ -13,6 +13,7 @@ from codesign_gym.envs.problem import DesignProblem, ProblemStatement
 from codesign_gym.envs.problems import PROBLEMS, list_problems, make_problem
 from codesign_gym.envs.soc_problems import SOC_PROBLEMS
 from codesign_gym.envs.specs import Spec
+from codesign_gym.envs.synthetic import synthetic_12x8, synthetic_12x8_front
 
 __all__ = [
     "PROBLEMS",
@@ -30,6 +31,8 @@ __all__ = [
 
 for _name, _factory in (ARCHGYM_PROBLEMS | SOC_PROBLEMS).items():
     PROBLEMS.register(_name)(_factory)
+PROBLEMS.register("synthetic-12x8")(synthetic_12x8)
+PROBLEMS.register("synthetic-12x8-front")(synthetic_12x8_front)
 
 # Gymnasium has no entry points for plug-ins: importing the package registers its ids, so that
 # gymnasium.make("codesign_gym:codesign/Design-v0") works. Asked first, since registering twice

@@ -7,7 +7,13 @@ from typing import Any
 from codesign_gym.envs import DesignProblem, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.agents import (
+    Annealing,
+    AntColony,
+    Forest,
+    GaussianProcess,
+    Genetic,
     Ippo,
+    LocalSearch,
     Mappo,
     Nsga2,
     OptunaAgent,
@@ -15,6 +21,7 @@ from codesign_gym.search.agents import (
     RandomAgent,
     RegularizedEvolution,
     Sac,
+    Tpe,
 )
 from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError, Registry
@@ -22,7 +29,13 @@ from codesign_gym.search_spaces import InputError, Registry
 AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 """Registered agents: name -> class."""
 
+AGENTS.register("annealing")(Annealing)
+AGENTS.register("ant-colony")(AntColony)
+AGENTS.register("forest")(Forest)
+AGENTS.register("genetic")(Genetic)
+AGENTS.register("gp")(GaussianProcess)
 AGENTS.register("ippo")(Ippo)
+AGENTS.register("local-search")(LocalSearch)
 AGENTS.register("mappo")(Mappo)
 AGENTS.register("nsga2")(Nsga2)
 AGENTS.register("optuna")(OptunaAgent)
@@ -30,6 +43,7 @@ AGENTS.register("ppo")(Ppo)
 AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
 AGENTS.register("sac")(Sac)
+AGENTS.register("tpe")(Tpe)
 
 
 def agent_class(name: str) -> type[Agent]:
