@@ -23,6 +23,9 @@ FloatArray = NDArray[np.float64]
 _SHORTLIST = 160
 """Points of which the joint distribution is looked at."""
 
+_REWARD_SHARE = 0.5
+"""Proposals for the front that go for the reward, one more weighting of the objectives."""
+
 
 class Posterior(Protocol):
     """What a model believes of designs; goals and limits are to be low."""
@@ -85,8 +88,9 @@ class BayesianAgent(ArchiveAgent):
 
     def _goals(self, n: int) -> FloatArray:
         """What is to be low, about standardised: a column; one per proposal for the front."""
+        reward = _scaled(-_spread_out(self._values))
         if not self._front:
-            return _scaled(-_spread_out(self._values))[:, None]
+            return reward[:, None]
         objectives = np.stack([_scaled(_spread_out(column)) for column in self._objectives.T], 1)
         feasible = self._violation == 0
         if feasible.sum() > 1:
@@ -94,7 +98,9 @@ class BayesianAgent(ArchiveAgent):
             objectives = (objectives - low) / np.maximum(np.ptp(objectives[feasible], axis=0), 1e-9)
         weights = self.rng.dirichlet(np.ones(objectives.shape[1]), size=n)
         weighted = objectives[:, None, :] * weights
-        return np.asarray(weighted.max(axis=2) + 0.05 * weighted.sum(axis=2))
+        goals = np.asarray(weighted.max(axis=2) + 0.05 * weighted.sum(axis=2))
+        goals[:, self.rng.random(n) < _REWARD_SHARE] = reward[:, None]
+        return goals
 
     def _limits(self) -> FloatArray:
         """What must be below 0: the specs' excesses, and validity where it is in question."""

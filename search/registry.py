@@ -9,6 +9,7 @@ from codesign_gym.search.agent import Agent
 from codesign_gym.search.agents import (
     Annealing,
     AntColony,
+    Auto,
     Forest,
     GaussianProcess,
     Genetic,
@@ -31,6 +32,7 @@ AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 
 AGENTS.register("annealing")(Annealing)
 AGENTS.register("ant-colony")(AntColony)
+AGENTS.register("auto")(Auto)
 AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)

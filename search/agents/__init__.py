@@ -2,6 +2,7 @@
 
 from codesign_gym.search.agents.annealing import Annealing
 from codesign_gym.search.agents.ant_colony import AntColony
+from codesign_gym.search.agents.auto import Auto
 from codesign_gym.search.agents.forest import Forest
 from codesign_gym.search.agents.gaussian_process import GaussianProcess
 from codesign_gym.search.agents.genetic import Genetic
@@ -18,6 +19,7 @@ from codesign_gym.search.agents.tpe import Tpe
 __all__ = [
     "Annealing",
     "AntColony",
+    "Auto",
     "Forest",
     "GaussianProcess",
     "Genetic",
