@@ -20,8 +20,9 @@ def anytime_rows(
 ) -> list[Row]:
     """A row per agent (and options) and budget, with interquartile means over its runs.
 
-    ``regret`` (0 at the optimum, 1 at the median feasible design) and ``front %`` with 95 %
-    bootstrap intervals where the problem's ``truth`` is known, otherwise ``reward``.
+    ``regret`` (0 at the optimum, 1 at the median feasible design) and, of several objectives,
+    ``front %`` where the problem's ``truth`` is known, otherwise ``reward``; each with its 95 %
+    bootstrap interval.
 
     Args:
         records: Finished runs of one problem.
@@ -41,8 +42,11 @@ def anytime_rows(
             final = np.array([float(head.rewards[head.best]) for head in heads])
             scores = {"reward": final}
             if truth:
-                shares = [truth.hypervolume_share(h.evaluation.objectives[h.pareto]) for h in heads]
-                scores = {"regret": truth.regret(final), "front %": 100 * np.array(shares)}
+                scores = {"regret": truth.regret(final)}
+                if len(heads[0].objectives) > 1:
+                    found = [head.evaluation.objectives[head.pareto] for head in heads]
+                    shares = [truth.hypervolume_share(objectives) for objectives in found]
+                    scores["front %"] = 100 * np.array(shares)
             row: Row = {"agent": name, "budget": budget, "seeds": len(heads)}
             for key, values in scores.items():
                 low, high = bootstrap_interval(values[:, None], np.random.default_rng(seed))
