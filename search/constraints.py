@@ -62,12 +62,11 @@ def excess(statement: ProblemStatement, evaluation: Evaluation) -> FloatArray:
     for j, spec in enumerate(statement.specs):
         values = evaluation.metrics[spec.metric]
         sign = 1.0 if spec.sense == "<=" else -1.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if spec.bound > 0:
-                ratio = np.log(np.maximum(values / spec.bound, 1e-12))
-            else:
-                ratio = (values - spec.bound) / abs(spec.bound)
-        columns[:, j] = np.where(
-            evaluation.metrics.valid & np.isfinite(ratio), sign * ratio, np.nan
-        )
+        known = evaluation.metrics.valid & np.isfinite(values)
+        values = np.where(known, values, spec.bound)
+        if spec.bound > 0:
+            beyond = np.log(np.maximum(values / spec.bound, 1e-12))
+        else:
+            beyond = (values - spec.bound) / abs(spec.bound)
+        columns[:, j] = np.where(known, sign * beyond, np.nan)
     return columns
