@@ -58,7 +58,8 @@ class Forest(BayesianAgent):
             max_features=0.7,
             random_state=int(self.rng.integers(2**31)),
         )
-        forest.fit(self._designs.astype(np.float32), targets)
+        column = targets[:, 0] if targets.shape[1] == 1 else targets  # it warns of a lone column
+        forest.fit(self._designs.astype(np.float32), column)
         return _Trees(forest, targets.shape[1])
 
 
