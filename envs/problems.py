@@ -18,6 +18,7 @@ from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.soc_problems import SOC_PROBLEMS
 from codesign_gym.envs.specs import Spec
+from codesign_gym.envs.synthetic import SYNTHETIC_PROBLEMS
 from codesign_gym.envs.units import own_name
 from codesign_gym.search_spaces import InputError, Registry
 
@@ -31,6 +32,7 @@ for _problems in (
     DRAM_PROBLEMS,
     NASAIC_PROBLEMS,
     SOC_PROBLEMS,
+    SYNTHETIC_PROBLEMS,
 ):
     for _name, _factory in _problems.items():
         PROBLEMS.register(_name)(_factory)

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -22,14 +21,14 @@ import numpy as np
 
 from codesign_gym.cost_models import NETWORKS, SystolicModel
 from codesign_gym.cost_models.workloads import network
-from codesign_gym.envs import Evaluation, make_problem
+from codesign_gym.envs import make_problem
 from codesign_gym.envs.multi_agent_env import MultiAgentVectorEnv
 from codesign_gym.experiments.bench_cost_models import BENCHES as COST_MODEL_BENCHES
 from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
-from codesign_gym.search import Agent, make_agent, search
+from codesign_gym.search import agent_class, list_agents, make_agent, search
 
 Row = dict[str, Any]
 PROBLEM = "resnet18-asic"
@@ -97,11 +96,7 @@ def agent_rows() -> Iterator[Row]:
         search(problem, make_agent(name, problem), budget)
         taken = time.perf_counter() - start
         yield _row(f"search by {name}, {budget} evaluations", 1e3 * taken / budget, "ms each")
-    evaluation = problem.evaluate(problem.space.sample(64, np.random.default_rng(0)))
-    for name in ("random", "regularized-evolution", "nsga2", "ippo", "mappo"):
-        options = {"batch_size": 64} if name in ("ippo", "mappo") else {}
-        taken = seconds(partial(_ask_and_tell, make_agent(name, problem, **options), evaluation))
-        yield _row(f"{name}, ask and tell of 64", 1e3 * taken / 64, "ms per proposal")
+    yield from overhead_rows()
     for num_envs in (64, 4096):
         game = MultiAgentVectorEnv(num_envs, problem)
         actions = problem.space.sample(num_envs, np.random.default_rng(0))
@@ -110,10 +105,28 @@ def agent_rows() -> Iterator[Row]:
         yield _row(name, num_envs / taken / 1e3, "k steps/s")
 
 
-def _ask_and_tell(agent: Agent, evaluation: Evaluation) -> None:
-    """One round without evaluating: the agent is told the costs of other designs."""
-    designs = agent.ask(len(evaluation))
-    agent.tell(designs, replace(evaluation, designs=designs))
+def overhead_rows(repeats: int = 5) -> Iterator[Row]:
+    """CPU time of agents alone: one round of 64 proposals by agents that were told of 1,000."""
+    problem = make_problem(PROBLEM)
+    known = problem.evaluate(problem.space.sample(1000, np.random.default_rng(0)))
+    for name in list_agents():
+        if agent_class(name).owns_loop or name == "optuna":
+            continue
+        options = {"batch_size": 64} if name in ("ippo", "mappo") else {}
+        times = []
+        for _ in range(repeats + 1):  # the first one compiles and imports
+            agent = make_agent(name, problem, **options)
+            if not options:  # those learn from batches that they asked for alone
+                agent.tell(known.designs, known)
+            start = time.process_time()
+            designs = agent.ask(64)
+            taken = time.process_time() - start
+            evaluation = problem.evaluate(designs)
+            start = time.process_time()
+            agent.tell(designs, evaluation)
+            times.append(taken + time.process_time() - start)
+        taken = float(np.median(times[1:]))
+        yield _row(f"{name}, ask and tell of 64", 1e3 * taken / 64, "CPU ms per proposal")
 
 
 def store_rows() -> Iterator[Row]:

@@ -29,12 +29,16 @@ SHOWN = 20
 def sweep_(
     file: Annotated[Path, typer.Argument(help="TOML file: problems, agents, seeds, budget.")],
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
+    at: Annotated[
+        list[int] | None, typer.Option(help="Compare after so many evaluations too.", min=1)
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Run agents x options x problems x seeds; continue if interrupted."""
     from rich.progress import Progress
 
+    from codesign_gym.experiments.anytime import anytime_rows
     from codesign_gym.experiments.sweep import read_sweep, sweep
 
     configs = read_sweep(file)
@@ -53,9 +57,13 @@ def sweep_(
     answer: dict[str, Any] = {"store": str(directory / STORE_NAME), "problems": {}}
     for name, records in problems.items():
         path = write_page(records, directory / f"{console.slug(name)}.html")
-        rows = compare_rows(records, truth=known_truth(problem_of(records[0].config)))
-        lottery = lottery_rows(records)
-        answer["problems"][name] = {"agents": rows, "lottery": lottery, "report": str(path)}
+        truth = known_truth(problem_of(records[0].config))
+        answer["problems"][name] = {
+            "agents": compare_rows(records, truth=truth),
+            "anytime": anytime_rows(records, at or (), truth),
+            "lottery": lottery_rows(records),
+            "report": str(path),
+        }
     answer["failures"] = [
         {"agent": f.config.agent, "problem": f.config.problem, "seed": f.config.seed,
          "error": f.error} for f in result.failures
@@ -69,6 +77,8 @@ def sweep_(
 
 
 def _print_sweep(answer: Mapping[str, Any]) -> None:
+    from codesign_gym.experiments.anytime import anytime_table
+
     for name, found in answer["problems"].items():
         lottery = [
             {k: v for k, v in row.items() if k != "best setting"} for row in found["lottery"]
@@ -78,6 +88,12 @@ def _print_sweep(answer: Mapping[str, Any]) -> None:
         console.print_table(rows[:SHOWN], f"{name}: best reward with 95 % interval")
         if len(rows) > SHOWN:
             console.out.print(f"and {len(rows) - SHOWN} more settings")
+        if found["anytime"]:
+            console.out.print()
+            for key in ("regret", "front %", "reward"):
+                table = anytime_table(found["anytime"], key)
+                if table:
+                    console.print_table(table, f"{name}: {key} with 95 % interval")
         if any(row["settings"] > 1 for row in lottery):
             console.out.print()
             console.print_table(lottery, f"{name}: what the options do")

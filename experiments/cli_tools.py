@@ -92,12 +92,16 @@ def tabulate_(
     trace: Trace = "",
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is there.")] = False,
+    starts: Annotated[
+        int, typer.Option(help="Local searches in place of all designs, if they are too many.")
+    ] = 0,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Evaluate every design of a problem; continue if interrupted."""
+    """Evaluate every design of a problem, or climb from many; continue if interrupted."""
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+    from codesign_gym.experiments.reference import reference
     from codesign_gym.experiments.tabulate import tabulate
 
     config = RunConfig(
@@ -113,14 +117,15 @@ def tabulate_(
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console.err, disable=as_json) as bar:
         shown = bar.add_task(problem, total=None)
-        truth = tabulate(
-            config,
-            directory,
-            jobs,
-            lambda done, total: bar.update(shown, completed=done, total=total),
-            fresh,
-            f"codesign tabulate {problem}",
-        )
+
+        def progress(done: int, total: int) -> None:
+            bar.update(shown, completed=done, total=total)
+
+        command = f"codesign tabulate {problem}" + (f" --starts {starts}" if starts else "")
+        if starts:
+            truth = reference(config, directory, starts, progress=progress, command=command)
+        else:
+            truth = tabulate(config, directory, jobs, progress, fresh, command)
     if as_json:
         console.print_json(asdict(truth) | {"truth": str(directory / "truth.json")})
         return

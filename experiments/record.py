@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -82,6 +82,12 @@ class RunRecord:
     finished: bool
     command: str
     info: Mapping[str, Any]
+
+    def head(self, n: int) -> RunRecord:
+        """The run as it stood after its first ``n`` evaluations."""
+        config = replace(self.config, budget=min(n, self.config.budget))
+        part = self.evaluation.take(slice(n))
+        return replace(self, config=config, evaluation=part, rewards=self.rewards[:n])
 
     @cached_property
     def pareto(self) -> NDArray[np.intp]:

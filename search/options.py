@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -87,3 +87,11 @@ def between(owner: str, name: str, value: float, lowest: float, highest: float) 
     """Raise `InputError` unless an option is in ``lowest``..``highest``."""
     if not lowest <= value <= highest:
         raise InputError(f"option {name!r} of {owner} must be in {lowest}..{highest}, got {value}")
+
+
+def one_of(owner: str, name: str, value: str, allowed: Collection[str]) -> None:
+    """Raise `InputError` unless an option is one of ``allowed``."""
+    if value not in allowed:
+        raise InputError(
+            f"option {name!r} of {owner} must be one of {', '.join(allowed)}, got {value!r}"
+        )

@@ -7,7 +7,14 @@ from typing import Any
 from codesign_gym.envs import DesignProblem, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.agents import (
+    Annealing,
+    AntColony,
+    Auto,
+    Forest,
+    GaussianProcess,
+    Genetic,
     Ippo,
+    LocalSearch,
     Mappo,
     Nsga2,
     OptunaAgent,
@@ -16,6 +23,7 @@ from codesign_gym.search.agents import (
     RegularizedEvolution,
     Reinforce,
     Sac,
+    Tpe,
 )
 from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError, Registry
@@ -23,7 +31,14 @@ from codesign_gym.search_spaces import InputError, Registry
 AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 """Registered agents: name -> class."""
 
+AGENTS.register("annealing")(Annealing)
+AGENTS.register("ant-colony")(AntColony)
+AGENTS.register("auto")(Auto)
+AGENTS.register("forest")(Forest)
+AGENTS.register("genetic")(Genetic)
+AGENTS.register("gp")(GaussianProcess)
 AGENTS.register("ippo")(Ippo)
+AGENTS.register("local-search")(LocalSearch)
 AGENTS.register("mappo")(Mappo)
 AGENTS.register("nsga2")(Nsga2)
 AGENTS.register("optuna")(OptunaAgent)
@@ -32,6 +47,7 @@ AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
 AGENTS.register("reinforce")(Reinforce)
 AGENTS.register("sac")(Sac)
+AGENTS.register("tpe")(Tpe)
 
 
 def agent_class(name: str) -> type[Agent]:

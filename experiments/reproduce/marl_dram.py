@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
 from codesign_gym.experiments.reproduce.regrets import Case, FloatArray, cases_of, curves
@@ -40,22 +41,28 @@ def study(settings: Settings, problems: Sequence[str] = PROBLEMS) -> Finding:
     found = curves([config for _, config in runs], [case for case, _ in runs], settings)
     # regrets [case, agent, seed, evaluation]
     regrets = found.reshape(len(cases), len(AGENTS), settings.seeds, settings.budget)
-    final = regrets[..., -1]
-    rows = [_pair(final, *pair) for pair in PAIRS]
+    # Most runs end at the optimum, so what tells agents apart is how soon they come near it.
+    average = regrets[..., _checkpoints(settings.budget) - 1].mean(axis=-1)
+    rows = [_pair(average, *pair) for pair in PAIRS]
     return Finding(
         title="Does multi-agent reinforcement learning beat single-agent on DRAM controllers?",
         source=SOURCE,
-        summary=_summary(rows, len(cases)),
+        summary=_summary(rows, len(cases), regrets[:, -1, :, -1]),
         claims=[_claim(row, len(cases)) for row in rows],
         tables={
-            "Regret at the end, interquartile mean: 0 is the true optimum, 1 a median design": (
-                _table(final, cases)
-            ),
-            "A run of a multi-agent against one of a single agent": rows,
+            "Regret on the way (mean over the evaluations, in their logarithm; interquartile mean "
+            "over the seeds): 0 is the true optimum, 1 a median design": _table(average, cases),
+            "Regret at the end": _table(regrets[..., -1], cases),
+            "A run of a multi-agent against one of a single agent, by the regret on the way": rows,
         },
         drawings=_drawings(regrets),
         settings={"seeds": settings.seeds, "budget": settings.budget, "problems": list(problems)},
     )
+
+
+def _checkpoints(budget: int) -> NDArray[np.int64]:
+    """Evaluations evenly spaced in their logarithm, the first and the last among them."""
+    return np.unique(np.geomspace(1, budget, 60).round().astype(np.int64))
 
 
 def _pair(final: FloatArray, multi: str, single: str) -> Row:
@@ -85,14 +92,15 @@ def _claim(row: Row, n: int) -> Claim:
     )
 
 
-def _summary(rows: Sequence[Row], n: int) -> str:
+def _summary(rows: Sequence[Row], n: int, chance: FloatArray) -> str:
     better = [f"{row['multi']} over {row['single']}" for row in rows if row["low"] > 0.5]
     worse = [f"{row['single']} over {row['multi']}" for row in rows if row["high"] < 0.5]
     everywhere = all(row["worse cases"] == 0 and row["low"] > 0.5 for row in rows)
     return (
         f"That multi-agent consistently beats single-agent {'holds' if everywhere else 'fails'} "
         f"over {n} cases where every agent can reach every design. Better on the whole: "
-        f"{', '.join(better + worse) or 'none'}."
+        f"{', '.join(better + worse) or 'none'}. Random search ends within a hundredth of the "
+        f"optimum in {100 * (chance < 0.01).mean():.0f} % of its runs, so these problems are easy."
     )
 
 
@@ -122,7 +130,7 @@ def _drawings(regrets: FloatArray) -> list[Drawing]:
     from codesign_gym.experiments.report.figures import axis, colour, dash, evaluations_axis, figure
 
     n = regrets.shape[-1]
-    at = np.unique(np.geomspace(1, n, 60).round().astype(int))
+    at = _checkpoints(n)
     lines = [
         go.Scatter(
             x=at,
@@ -132,8 +140,9 @@ def _drawings(regrets: FloatArray) -> list[Drawing]:
         )
         for a, agent in enumerate(AGENTS)
     ]
-    middle = iqm(regrets[..., -1], axis=(0, 2))
-    ends = np.array([_interval(regrets[:, a, :, -1]) for a in range(len(AGENTS))])
+    average = regrets[..., at - 1].mean(axis=-1)
+    middle = iqm(average, axis=(0, 2))
+    ends = np.array([_interval(average[:, a]) for a in range(len(AGENTS))])
     dots = go.Scatter(
         x=middle,
         y=list(AGENTS),
@@ -155,8 +164,9 @@ def _drawings(regrets: FloatArray) -> list[Drawing]:
             figure(lines, xaxis=evaluations_axis(n), yaxis=axis("regret")),
         ),
         Drawing(
-            "Regret at the end",
-            "Interquartile mean over all cases and seeds, with a 95 % bootstrap interval.",
-            figure([dots], xaxis=axis("regret", rangemode="tozero"), yaxis=names),
+            "Regret on the way",
+            "Mean over the evaluations, in their logarithm: interquartile mean over all cases and "
+            "seeds, with a 95 % bootstrap interval.",
+            figure([dots], xaxis=axis("mean regret", rangemode="tozero"), yaxis=names),
         ),
     ]

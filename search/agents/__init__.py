@@ -1,5 +1,12 @@
 """The agents. Each module is light: what is heavy is imported by an agent that is used."""
 
+from codesign_gym.search.agents.annealing import Annealing
+from codesign_gym.search.agents.ant_colony import AntColony
+from codesign_gym.search.agents.auto import Auto
+from codesign_gym.search.agents.forest import Forest
+from codesign_gym.search.agents.gaussian_process import GaussianProcess
+from codesign_gym.search.agents.genetic import Genetic
+from codesign_gym.search.agents.local_search import LocalSearch
 from codesign_gym.search.agents.multi_agent import Ippo, Mappo
 from codesign_gym.search.agents.nsga2 import Nsga2
 from codesign_gym.search.agents.optuna import OptunaAgent
@@ -8,9 +15,17 @@ from codesign_gym.search.agents.random import RandomAgent
 from codesign_gym.search.agents.regularized_evolution import RegularizedEvolution
 from codesign_gym.search.agents.reinforce import Reinforce
 from codesign_gym.search.agents.sac import Sac
+from codesign_gym.search.agents.tpe import Tpe
 
 __all__ = [
+    "Annealing",
+    "AntColony",
+    "Auto",
+    "Forest",
+    "GaussianProcess",
+    "Genetic",
     "Ippo",
+    "LocalSearch",
     "Mappo",
     "Nsga2",
     "OptunaAgent",
@@ -19,4 +34,5 @@ __all__ = [
     "RegularizedEvolution",
     "Reinforce",
     "Sac",
+    "Tpe",
 ]

@@ -19,6 +19,8 @@ import codesign_gym.experiments.tabulate as module
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig
+from codesign_gym.experiments.reference import reference
+from codesign_gym.experiments.runner import problem_of
 from codesign_gym.experiments.tabulate import distinct, tabulate
 from codesign_gym.experiments.truth import Truth, key_of, known_truth
 from codesign_gym.search.pareto import nondominated
@@ -238,3 +240,34 @@ def test_compare_states_regret_against_the_truth(folder: Path) -> None:
     row = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)["agents"][0]
     assert 0 <= row["regret"] < 2
     assert 0 <= row["front %"] <= 100
+
+
+def test_local_search_comes_near_the_truth(folder: Path) -> None:
+    whole = tabulate(CONFIG, folder / "all")
+    seen: list[tuple[int, int]] = []
+    found = reference(CONFIG, folder / "some", starts=40, progress=lambda *done: seen.append(done))
+    assert seen[-1] == (280, 280)  # by the reward, by each of two objectives, by four weightings
+    assert found.key == whole.key
+    assert found.best_reward == pytest.approx(whole.best_reward)
+    assert found.median_reward == pytest.approx(whole.median_reward, rel=0.1)
+    for name in ("cost_usd", "speed_hz"):
+        assert found.optima[name]["value"] == pytest.approx(whole.optima[name]["value"])
+    problem = problem_of(CONFIG)
+    signs = [metric.sign for metric in problem.objectives]
+    assert 0.97 < whole.hypervolume_share(np.array(found.front) * signs) <= 1
+    assert Truth.load(folder / "some" / "truth.json").front == found.front
+    again = reference(CONFIG, folder / "again", starts=40)
+    assert again.front_choices == found.front_choices
+    with pytest.raises(InputError, match="none of its designs is feasible"):
+        reference(dataclasses.replace(CONFIG, specs=("cost_usd<=1",)), folder / "none")
+
+
+def test_the_command_climbs_where_designs_are_too_many(folder: Path) -> None:
+    words = ["tabulate", "synthetic-12x8", "--starts", "3", "--out", "out", "--json"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    data = json.loads(done.stdout)
+    assert data["provenance"]["reference"] == "local search from 3 starts"
+    truth = known_truth(make_problem("synthetic-12x8"))
+    assert truth is not None
+    assert truth.median_reward < data["best_reward"] <= truth.best_reward

@@ -19,7 +19,14 @@ PROBLEM = synthetic_problem("ordinal")
 
 def test_registered_agents() -> None:
     assert list_agents() == [
+        "annealing",
+        "ant-colony",
+        "auto",
+        "forest",
+        "genetic",
+        "gp",
         "ippo",
+        "local-search",
         "mappo",
         "nsga2",
         "optuna",
@@ -28,6 +35,7 @@ def test_registered_agents() -> None:
         "regularized-evolution",
         "reinforce",
         "sac",
+        "tpe",
     ]
     assert agent_class("nsga2") is Nsga2
 

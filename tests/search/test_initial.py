@@ -1,0 +1,37 @@
+"""Initial designs are spread over the choices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codesign_gym.search.initial import latin_hypercube
+from codesign_gym.search_spaces import Ordinal, SearchSpace
+from tests.strategies import spaces
+
+
+@settings(max_examples=60, deadline=None)
+@given(spaces(), st.integers(0, 30), st.integers(0, 99))
+def test_designs_are_of_the_space(space: SearchSpace, n: int, seed: int) -> None:
+    designs = latin_hypercube(space, n, np.random.default_rng(seed))
+    assert designs.shape == (n, len(space))
+    assert np.array_equal(space.canonical(space.check(designs)), designs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(spaces(conditions=False), st.integers(1, 60), st.integers(0, 99))
+def test_choices_are_tried_equally_often(space: SearchSpace, n: int, seed: int) -> None:
+    designs = latin_hypercube(space, n, np.random.default_rng(seed))
+    for column, k in zip(designs.T, space.nvec.tolist(), strict=True):
+        counts = np.bincount(column, minlength=k)
+        assert counts.max() - counts.min() <= (0 if n % k == 0 else 2)
+
+
+@pytest.mark.parametrize("n", [8, 16])
+def test_columns_are_shuffled_alone(n: int) -> None:
+    space = SearchSpace("pair", tuple(Ordinal(name, tuple(range(8))) for name in "ab"))
+    draws = [latin_hypercube(space, n, np.random.default_rng(seed)) for seed in range(200)]
+    correlation = np.mean([np.asarray(np.corrcoef(draw.T))[0, 1] for draw in draws])
+    assert abs(correlation) < 4 / np.sqrt(200 * (n - 1))
