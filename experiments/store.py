@@ -57,6 +57,10 @@ def run_id(config: RunConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class StoreInUseError(InputError):
+    """Another process writes to the store."""
+
+
 class Store:
     """An open store; use it as a context manager.
 
@@ -79,7 +83,7 @@ class Store:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire()
             except Timeout:
-                raise InputError(f"store {path} is in use by another process") from None
+                raise StoreInUseError(f"store {path} is in use by another process") from None
             except OSError as error:
                 raise InputError(f"cannot write the store {path}: {error.strerror}") from None
         elif not path.is_file():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from codesign_gym.experiments.runner import (
     normal,
     run,
 )
-from codesign_gym.experiments.store import Store, run_id
+from codesign_gym.experiments.store import Store, StoreInUseError, run_id
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.files import write_whole
 
@@ -42,6 +43,9 @@ _KEYS: Mapping[str, tuple[type, ...]] = {
     "trace": (str,),
     "proxy": (str,),
 }
+
+PATIENCE_S = 60.0
+"""How long a run waits for its store."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +150,25 @@ def _unchanged(store: Store, key: str, inputs: Inputs) -> RunRecord:
 def _run_part(config: RunConfig, directory: Path) -> str:
     """Run, or go on with, one run in a directory of its own; what went wrong, empty if nothing."""
     try:
-        run(config, directory)
+        _run_when_free(config, directory)
     except InputError as error:
         return str(error)
     except Exception as error:  # whatever the code of others raises ends its own run only
         return f"{type(error).__name__}: {error}"
     return ""
+
+
+def _run_when_free(config: RunConfig, directory: Path) -> None:
+    """Run; a worker that has just lost its coordinator may still be about to leave the store."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            run(config, directory)
+            return
+        except StoreInUseError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def read_sweep(path: Path) -> list[RunConfig]:

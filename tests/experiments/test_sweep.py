@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,21 @@ def test_read_sweep_gives_every_combination(tmp_path: Path) -> None:
     assert len(found) == 4 + 8
     assert {config.budget for config in found} == {500}
     assert len({run_id(config) for config in found}) == 12
+
+
+def test_a_store_that_is_about_to_be_left_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = grid(["resnet18-asic"], {"random": {}}, [0], 10)[0]
+    held = tmp_path / "s" / "parts" / run_id(config) / STORE_NAME
+    with ThreadPoolExecutor(1) as pool, Store(held, write=True) as other:
+        swept = pool.submit(sweep, [config], tmp_path / "s")
+        time.sleep(0.5)
+        assert not swept.done()
+        other.close()
+        assert len(swept.result(timeout=30).records) == 1
+    monkeypatch.setattr("codesign_gym.experiments.sweep.PATIENCE_S", 0.2)
+    held = tmp_path / "t" / "parts" / run_id(config) / STORE_NAME
+    with Store(held, write=True):
+        (failure,) = sweep([config], tmp_path / "t").failures
+    assert "is in use by another process" in failure.error
