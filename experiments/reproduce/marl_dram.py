@@ -12,10 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
-from codesign_gym.experiments.reproduce.regrets import Case, FloatArray, cases_of, curves
+from codesign_gym.experiments.reproduce.regrets import (
+    Case,
+    FloatArray,
+    cases_of,
+    checkpoints,
+    curves,
+    on_the_way,
+)
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm, probability_of_improvement
 
 SOURCE = "Krishnan et al., arXiv 2211.16385"
@@ -41,8 +47,7 @@ def study(settings: Settings, problems: Sequence[str] = PROBLEMS) -> Finding:
     found = curves([config for _, config in runs], [case for case, _ in runs], settings)
     # regrets [case, agent, seed, evaluation]
     regrets = found.reshape(len(cases), len(AGENTS), settings.seeds, settings.budget)
-    # Most runs end at the optimum, so what tells agents apart is how soon they come near it.
-    average = regrets[..., _checkpoints(settings.budget) - 1].mean(axis=-1)
+    average = on_the_way(regrets)
     rows = [_pair(average, *pair) for pair in PAIRS]
     return Finding(
         title="Does multi-agent reinforcement learning beat single-agent on DRAM controllers?",
@@ -58,11 +63,6 @@ def study(settings: Settings, problems: Sequence[str] = PROBLEMS) -> Finding:
         drawings=_drawings(regrets),
         settings={"seeds": settings.seeds, "budget": settings.budget, "problems": list(problems)},
     )
-
-
-def _checkpoints(budget: int) -> NDArray[np.int64]:
-    """Evaluations evenly spaced in their logarithm, the first and the last among them."""
-    return np.unique(np.geomspace(1, budget, 60).round().astype(np.int64))
 
 
 def _pair(final: FloatArray, multi: str, single: str) -> Row:
@@ -130,7 +130,7 @@ def _drawings(regrets: FloatArray) -> list[Drawing]:
     from codesign_gym.experiments.report.figures import axis, colour, dash, evaluations_axis, figure
 
     n = regrets.shape[-1]
-    at = _checkpoints(n)
+    at = checkpoints(n)
     lines = [
         go.Scatter(
             x=at,
@@ -140,7 +140,7 @@ def _drawings(regrets: FloatArray) -> list[Drawing]:
         )
         for a, agent in enumerate(AGENTS)
     ]
-    average = regrets[..., at - 1].mean(axis=-1)
+    average = on_the_way(regrets)
     middle = iqm(average, axis=(0, 2))
     ends = np.array([_interval(average[:, a]) for a in range(len(AGENTS))])
     dots = go.Scatter(

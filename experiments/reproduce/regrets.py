@@ -70,6 +70,21 @@ def regret_curve(record: RunRecord, truth: Truth, case: Case) -> FloatArray:
     return -best_so_far(np.where(feasible, -np.minimum(regret, WORST), -WORST))
 
 
+def checkpoints(n: int) -> NDArray[np.int64]:
+    """Evaluations from 1 to ``n``, evenly spaced in their logarithm."""
+    return np.unique(np.geomspace(1, n, 60).round().astype(np.int64))
+
+
+def on_the_way(regrets: FloatArray) -> FloatArray:
+    """Mean regret over the evaluations, in their logarithm: ``[..., n] -> [...]``.
+
+    It tells agents apart where all of them end at the optimum, by how soon they come near it.
+    """
+    weights = 1 / np.arange(1, regrets.shape[-1] + 1)
+    means: FloatArray = regrets @ (weights / weights.sum())
+    return means
+
+
 def curves(configs: Sequence[RunConfig], cases: Iterable[Case], settings: Settings) -> FloatArray:
     """Carry out runs of the same budget ``n``, and measure them: regrets ``[r, n]``.
 

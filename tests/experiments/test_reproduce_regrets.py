@@ -16,6 +16,7 @@ from codesign_gym.experiments.reproduce.regrets import (
     Case,
     cases_of,
     curves,
+    on_the_way,
     regret_curve,
     truth_of,
 )
@@ -55,6 +56,13 @@ def test_what_is_infeasible_counts_as_worst(tmp_path: Path) -> None:
     assert curve[-1] == pytest.approx(min(by_hand, WORST))
 
 
+def test_regret_on_the_way_is_the_mean_in_the_logarithm_of_evaluations() -> None:
+    assert on_the_way(np.full((2, 500), 0.7)) == pytest.approx([0.7, 0.7])
+    # Half of the way from 1 to 10,000, in the logarithm, is 100.
+    step = np.where(np.arange(1, 10_001) <= 100, 1.0, 0.0)
+    assert on_the_way(step) == pytest.approx(0.5, abs=0.05)
+
+
 def test_a_problem_without_truth_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run codesign tabulate mnist1d-asic"):
         curves([RunConfig("mnist1d-asic", "random", 5)], [Case("mnist1d-asic")],
@@ -85,8 +93,9 @@ def test_the_lottery_is_drawn_and_judged_on_other_seeds(tmp_path: Path) -> None:
     judged = []
     for seed in (1, 3):
         record = run(case.config("random", seed, 60), tmp_path / "alone")
-        judged.append(regret_curve(record, truth_of(NAME), case)[-1])
-    assert rows[0]["chosen"] == pytest.approx(np.mean(judged))
+        judged.append(regret_curve(record, truth_of(NAME), case))
+    assert rows[0]["chosen"] == pytest.approx(np.mean([on_the_way(curve) for curve in judged]))
+    assert rows[0]["at the end"] == pytest.approx(np.mean([curve[-1] for curve in judged]))
     result, page = write_finding(finding, tmp_path, "a command")
     assert "regularized-evolution" in page.read_text(encoding="utf-8")
     assert result.exists()
@@ -96,7 +105,8 @@ def test_the_lottery_is_drawn_and_judged_on_other_seeds(tmp_path: Path) -> None:
 
 def test_many_agents_against_one(tmp_path: Path) -> None:
     finding = marl_dram.study(Settings(2, 12, 1, tmp_path), [NAME])
-    regrets, pairs = finding.tables.values()
+    regrets, final, pairs = finding.tables.values()
+    assert len(final) == len(regrets)
     assert [row["case"] for row in regrets][-2:] == ["all", "all, 95 % interval"]
     assert len(regrets) == 4 + 2
     assert {(row["multi"], row["single"]) for row in pairs} == set(marl_dram.PAIRS)
