@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
-from codesign_gym.experiments.reproduce.regrets import Case, FloatArray, curves, on_the_way
+from codesign_gym.experiments.reproduce.regrets import NEAR, Case, FloatArray, curves, effort
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm
 from codesign_gym.search_spaces import InputError
 
@@ -59,9 +59,9 @@ def study(
     ]
     found = curves([config for _, config in runs], [case for case, _ in runs], settings)
     final = found[:, -1].reshape(len(cases), len(arms), settings.seeds)
-    regrets = on_the_way(found).reshape(final.shape)
+    needed = effort(found).reshape(final.shape)
     rows = [
-        _row(case, agent, arms, regrets[c], final[c])
+        _row(case, agent, arms, needed[c], final[c])
         for c, case in enumerate(cases)
         for agent in grids
     ]
@@ -71,10 +71,10 @@ def study(
         summary=_summary(rows, len(runs)),
         claims=_claims(rows),
         tables={
-            "Regret on the way (mean over the evaluations, in their logarithm) by setting; one is "
-            "chosen on half of the seeds and judged on the others, at the end too": rows
+            f"Evaluations until the regret is at most {NEAR}, by setting; one is chosen on half of "
+            "the seeds and judged on the others; and its regret at the end": rows
         },
-        drawings=[_drawing(case, arms, regrets[c]) for c, case in enumerate(cases)],
+        drawings=[_drawing(case, arms, needed[c]) for c, case in enumerate(cases)],
         settings={
             "seeds": settings.seeds,
             "budget": settings.budget,
@@ -88,13 +88,13 @@ def _row(
     case: Case,
     agent: str,
     arms: Sequence[tuple[str, dict[str, Any]]],
-    regrets: FloatArray,
+    needed: FloatArray,
     final: FloatArray,
 ) -> Row:
     own = [i for i, (name, _) in enumerate(arms) if name == agent]
-    means = iqm(regrets[own], axis=1)
-    chosen = own[int(np.argmin(iqm(regrets[own][:, ::2], axis=1)))]
-    judged = regrets[chosen, 1::2]
+    means = iqm(needed[own], axis=1)
+    chosen = own[int(np.argmin(iqm(needed[own][:, ::2], axis=1)))]
+    judged = needed[chosen, 1::2]
     low, high = bootstrap_interval(judged[:, None], np.random.default_rng(0))
     options = ", ".join(f"{name}={value}" for name, value in arms[chosen][1].items())
     return {
@@ -129,7 +129,8 @@ def _claims(rows: Sequence[Row]) -> list[Claim]:
             Claim(
                 f"{problem}: settings matter more than the agent",
                 "wide spread within each agent",
-                f"spread of an agent's settings {spread:.3f}, of tuned agents {between:.3f}",
+                f"worst minus best setting of an agent {spread:.0f} evaluations, worst minus best "
+                f"tuned agent {between:.0f}",
                 spread > between,
             )
         )
@@ -161,9 +162,7 @@ def _summary(rows: Sequence[Row], runs: int) -> str:
     )
 
 
-def _drawing(
-    case: Case, arms: Sequence[tuple[str, dict[str, Any]]], regrets: FloatArray
-) -> Drawing:
+def _drawing(case: Case, arms: Sequence[tuple[str, dict[str, Any]]], needed: FloatArray) -> Drawing:
     import plotly.graph_objects as go
 
     from codesign_gym.experiments.report.figures import axis, colour, figure, plain
@@ -174,18 +173,18 @@ def _drawing(
         own = [i for i, (name, _) in enumerate(arms) if name == agent]
         traces.append(
             go.Box(
-                y=iqm(regrets[own], axis=1),
+                y=iqm(needed[own], axis=1),
                 name=agent,
                 boxpoints="all",
                 jitter=0.5,
                 pointpos=0,
                 marker={"color": colour(a)},
                 text=[plain(str(arms[i][1] or "no options")) for i in own],
-                hovertemplate="%{y:.3f}  %{text}<extra></extra>",
+                hovertemplate="%{y:.0f}  %{text}<extra></extra>",
             )
         )
     return Drawing(
         case.problem,
-        "Each point is a setting: the interquartile mean over the seeds of its mean regret.",
-        figure(traces, yaxis=axis("mean regret", rangemode="tozero"), showlegend=False),
+        "Each point is a setting: the interquartile mean over the seeds.",
+        figure(traces, yaxis=axis("evaluations", rangemode="tozero"), showlegend=False),
     )

@@ -21,6 +21,9 @@ FloatArray = NDArray[np.float64]
 WORST = 2.0
 """The most that a regret is counted as, and what it is before a design is feasible."""
 
+NEAR = 0.01
+"""A regret that counts as having met the optimum."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -75,14 +78,15 @@ def checkpoints(n: int) -> NDArray[np.int64]:
     return np.unique(np.geomspace(1, n, 60).round().astype(np.int64))
 
 
-def on_the_way(regrets: FloatArray) -> FloatArray:
-    """Mean regret over the evaluations, in their logarithm: ``[..., n] -> [...]``.
+def effort(regrets: FloatArray) -> FloatArray:
+    """Evaluations until the regret is at most `NEAR`, ``[..., n] -> [...]``; 2n where it never is.
 
-    It tells agents apart where all of them end at the optimum, by how soon they come near it.
+    It tells agents apart where all of them end at the optimum.
     """
-    weights = 1 / np.arange(1, regrets.shape[-1] + 1)
-    means: FloatArray = regrets @ (weights / weights.sum())
-    return means
+    n = regrets.shape[-1]
+    near = regrets <= NEAR
+    found: FloatArray = np.where(near.any(axis=-1), near.argmax(axis=-1) + 1.0, 2.0 * n)
+    return found
 
 
 def curves(configs: Sequence[RunConfig], cases: Iterable[Case], settings: Settings) -> FloatArray:

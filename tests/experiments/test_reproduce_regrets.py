@@ -16,7 +16,7 @@ from codesign_gym.experiments.reproduce.regrets import (
     Case,
     cases_of,
     curves,
-    on_the_way,
+    effort,
     regret_curve,
     truth_of,
 )
@@ -56,11 +56,9 @@ def test_what_is_infeasible_counts_as_worst(tmp_path: Path) -> None:
     assert curve[-1] == pytest.approx(min(by_hand, WORST))
 
 
-def test_regret_on_the_way_is_the_mean_in_the_logarithm_of_evaluations() -> None:
-    assert on_the_way(np.full((2, 500), 0.7)) == pytest.approx([0.7, 0.7])
-    # Half of the way from 1 to 10,000, in the logarithm, is 100.
-    step = np.where(np.arange(1, 10_001) <= 100, 1.0, 0.0)
-    assert on_the_way(step) == pytest.approx(0.5, abs=0.05)
+def test_effort_is_when_the_optimum_is_met() -> None:
+    curves = np.array([[2.0, 0.5, 0.01, 0.0], [0.0, 0.0, 0.0, 0.0], [2.0, 2.0, 1.0, 0.011]])
+    assert effort(curves).tolist() == [3, 1, 8]
 
 
 def test_a_problem_without_truth_is_refused(tmp_path: Path) -> None:
@@ -94,7 +92,7 @@ def test_the_lottery_is_drawn_and_judged_on_other_seeds(tmp_path: Path) -> None:
     for seed in (1, 3):
         record = run(case.config("random", seed, 60), tmp_path / "alone")
         judged.append(regret_curve(record, truth_of(NAME), case))
-    assert rows[0]["chosen"] == pytest.approx(np.mean([on_the_way(curve) for curve in judged]))
+    assert rows[0]["chosen"] == pytest.approx(np.mean([effort(curve) for curve in judged]))
     assert rows[0]["at the end"] == pytest.approx(np.mean([curve[-1] for curve in judged]))
     result, page = write_finding(finding, tmp_path, "a command")
     assert "regularized-evolution" in page.read_text(encoding="utf-8")
