@@ -19,6 +19,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     thorough = bench.seconds
     monkeypatch.setitem(bench.BENCHES, "dram", partial(dram_rows, 3, 1))
     monkeypatch.setattr(bench, "seconds", lambda f, *_, **__: thorough(f, 1, 0.0))
+    monkeypatch.setattr(bench, "overhead_rows", partial(bench.overhead_rows, 1))
 
 
 @pytest.mark.parametrize("name", bench.BENCHES)
