@@ -86,7 +86,7 @@ def list_(
 def run_(
     problem: Annotated[str | None, typer.Argument(help="Name of a problem.")] = None,
     agent: Annotated[
-        str | None, typer.Option(help="Name of an agent, or module:Class.  [default: nsga2]")
+        str | None, typer.Option(help="Name of an agent, or module:Class.  [default: auto]")
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Evaluations.  [default: 1000]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the agent.  [default: 0]")] = None,
@@ -121,7 +121,7 @@ def run_(
     if plugin is not None and ":" not in plugin:
         raise InputError(f"--plugin takes module:Class, got {plugin!r}")
     given = {name: value for name, value in flags.items() if value is not None}
-    values: dict[str, Any] = {"agent": "nsga2"}
+    values: dict[str, Any] = {"agent": "auto"}
     values |= read_config(config, given.keys()) if config else {}
     values |= given
     values["options"] = values.get("options", {}) | _options(options or [])

@@ -26,6 +26,7 @@ from codesign_gym.search import list_agents
 from codesign_gym.search_spaces import list_spaces
 
 NAME = "resnet18-asic"
+NSGA2 = ("--agent", "nsga2")
 PROBLEM = make_problem(NAME)
 CLI = [sys.executable, "-c", "from codesign_gym.experiments.cli import main; main()"]
 VALUES: dict[str, Any] = PROBLEM.space.decode([[2, 3, 1, 4, 5, 6, 3, 0]])[0]
@@ -105,19 +106,19 @@ def test_list_tells_what_an_agent_has_to_set() -> None:
 
 
 def test_run_gives_a_summary(in_a_folder: Path) -> None:
-    summary = gives("run", NAME, "--budget", "120", "--seed", "3", "--set", "population=24")
+    summary = gives("run", NAME, "--budget", "120", "--seed", "3", "--set", "evaluation_ms=2")
     assert summary["problem"] == NAME
-    assert summary["agent"] == "nsga2"
+    assert summary["agent"] == "auto"
     assert summary["budget"] == summary["evaluations"] == 120
     assert summary["seed"] == 3
-    assert summary["options"] == {"population": 24}
+    assert summary["options"] == {"evaluation_ms": 2}
     assert summary["finished"] is True
     assert summary["specs"] == [str(spec) for spec in PROBLEM.specs]
     assert [o["name"] for o in summary["objectives"]] == ["energy_uj", "latency_ms", "area_mm2"]
     assert 0 < summary["feasible_share"] <= 1
     assert summary["seconds"] > 0
     assert summary["versions"]["numpy"] == np.__version__
-    assert Path(summary["store"]) == Path(f"results/{NAME}-nsga2-s3/{STORE_NAME}")
+    assert Path(summary["store"]) == Path(f"results/{NAME}-auto-s3/{STORE_NAME}")
     assert "<html" in Path(summary["report"]).read_text(encoding="utf-8")
 
     best = summary["best"]
@@ -336,12 +337,12 @@ def test_train_a_proxy_and_search_with_it() -> None:
         (["run", NAME, "--agent", "nsga3"], "unknown agent 'nsga3'; did you mean 'nsga2'"),
         (["run", NAME, "--agent", "nothing:Here"], "No module named 'nothing'"),
         (["run", NAME, "--plugin", "json:loads"], "must be a subclass of codesign_gym.Agent"),
-        (["run", NAME, "--set", "poplation=3"], "did you mean 'population'"),
-        (["run", NAME, "--set", "population=few"], "must be int, got 'few'"),
+        (["run", NAME, *NSGA2, "--set", "poplation=3"], "did you mean 'population'"),
+        (["run", NAME, *NSGA2, "--set", "population=few"], "must be int, got 'few'"),
         (["run", NAME, "--set", "population"], "--set takes name=value, got 'population'"),
         (["run", NAME, "--set", "=3"], "--set takes name=value"),
-        (["run", NAME, "--set", "seed=3"], "unknown option of nsga2 'seed'"),
-        (["run", NAME, "--set", "crossover=nan"], "must be float, got 'nan'"),
+        (["run", NAME, "--set", "seed=3"], "unknown option of auto 'seed'"),
+        (["run", NAME, *NSGA2, "--set", "crossover=nan"], "must be float, got 'nan'"),
         (["run", NAME, "--agent", "optuna", "--set", "sampler=TPF"], "did you mean 'TPE'"),
         (["run", NAME, "--agent", "ppo", "--set", "learning_rate=-1"], "must be in 0..1, got -1"),
         (["run", NAME, "--spec", "latency<=1"], "did you mean 'latency_ms'"),
@@ -426,7 +427,7 @@ def test_a_wrong_configuration_file() -> None:
     assert text == "run.toml, line 2, key 'budget' must be a whole number, got 'many'"
     path.write_text(f'problem = "{NAME}\n')
     assert "run.toml: " in fails("run", "--config", "run.toml")
-    path.write_text(f'problem = "{NAME}"\n[options]\npopulation = [1]\n')
+    path.write_text(f'problem = "{NAME}"\nagent = "nsga2"\n[options]\npopulation = [1]\n')
     assert "option 'population' of nsga2 must be int, got [1]" in fails(
         "run", "--config", "run.toml"
     )
