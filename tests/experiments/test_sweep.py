@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -15,11 +16,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from codesign_gym.envs import list_problems
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import STORE_NAME, run
 from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.experiments.sweep import grid, read_sweep, sweep
+from codesign_gym.search import list_agents
 from codesign_gym.search_spaces import InputError
 
 AGENTS: dict[str, dict[str, list[int]]] = {"random": {}, "nsga2": {"population": [8, 16]}}
@@ -243,3 +246,9 @@ def test_a_store_that_is_about_to_be_left_is_waited_for(
     with Store(held, write=True):
         (failure,) = sweep([config], tmp_path / "t").failures
     assert "is in use by another process" in failure.error
+
+
+def test_the_example_names_every_problem_and_every_agent() -> None:
+    found = read_sweep(Path(__file__).parents[2] / "examples" / "every-problem.toml")
+    named = {(config.problem, config.agent) for config in found}
+    assert named == set(itertools.product(list_problems(), list_agents()))
