@@ -80,6 +80,10 @@ def reference(
         valid=chance.valid,
         feasible=chance.feasible,
         median_reward=chance.median_reward,
+        optima={
+            name: {**best, "median": chance.optima[name]["median"]}
+            for name, best in known.optima.items()
+        },
         quantiles=chance.quantiles,
     )
     truth.save(directory / "truth.json")
