@@ -47,6 +47,7 @@ controller that lets little in has short latencies; what a request waits altoget
 
 _SPACE = dram_controller()
 _BATCH = 4096  # controllers at a time, of 3 kB each
+_CHUNK = 8  # of them in one call of the kernel, which holds no lock
 _PLAYED = at.COUNTS + 3  # figures of one run
 
 
@@ -101,8 +102,9 @@ def simulate_all(
         for start in range(0, len(different), _BATCH):
             batch = slice(start, start + _BATCH)
             places = _places(_SPACE.unravel(different[batch]), part)
-            jobs = [(asked, work) for asked in requests for work in places]
-            played = np.array(list(play_all(_play, jobs)))
+            chunks = [places[i : i + _CHUNK] for i in range(0, len(places), _CHUNK)]
+            jobs = [(asked, chunk) for asked in requests for chunk in chunks]
+            played = np.concatenate(list(play_all(_play, jobs)))
             outcome[:, batch] = played.reshape(len(traces), len(places), _PLAYED)
     return [Metrics(DRAM_METRICS, _figures(table[which], part)) for table in outcome]
 
@@ -167,14 +169,13 @@ def _play(job: tuple[Requests, NDArray[np.int64]]) -> NDArray[np.float64]:
     """The kernel's counts, and in clocks mean and 95th percentile of latency, mean of delay."""
     from codesign_gym.cost_models.simulators import dram_kernel as kernel
 
-    (first, clock, table), controller = job
-    n, work = len(clock), controller.copy()
-    handed, latency = np.empty(n, np.int64), np.empty(n, np.int64)
-    kernel.run(work, first, clock, table, np.zeros(n, np.int64), handed, latency)
-    p95 = kernel.nearest_rank(latency, -(-95 * n // 100))
-    delay = (handed.sum() - clock.sum()) / n
-    counts = work[at.CLOCKS : at.CLOCKS + at.COUNTS]
-    return np.array([*counts, latency.sum() / n, p95, delay], dtype=np.float64)
+    (first, clock, table), controllers = job
+    n, works = len(clock), controllers.copy()
+    found = np.empty((len(works), 3), np.int64)
+    kernel.run_each(works, first, clock, table, -(-95 * n // 100), found)
+    total, p95, handed = found.T
+    mean, delay = total / n, (handed - clock.sum()) / n
+    return np.column_stack([works[:, at.CLOCKS : at.CLOCKS + at.COUNTS], mean, p95, delay])
 
 
 def _figures(played: NDArray[np.float64], part: Part) -> NDArray[np.float64]:
