@@ -29,6 +29,24 @@ def _observation_space(statement: ProblemStatement) -> Box:
     return Box(-1.0, 1.0, shape=(size,), dtype=np.float32)
 
 
+def posed(
+    problem: str | DesignProblem | ProblemStatement,
+    specs: Specs,
+    evaluate: Callable[[ArrayLike], Evaluation] | None,
+) -> tuple[ProblemStatement, Callable[[ArrayLike], Evaluation]]:
+    """What a game shows of its problem, and what evaluates its designs.
+
+    Raises:
+        InputError: A statement alone is given, with nothing to evaluate designs.
+    """
+    if isinstance(problem, ProblemStatement):
+        if evaluate is None:
+            raise InputError("a problem statement cannot evaluate designs: give evaluate=")
+        return problem, evaluate
+    whole = as_problem(problem, specs)
+    return whole.statement, evaluate or whole.evaluate
+
+
 def as_problem(problem: str | DesignProblem, specs: Specs) -> DesignProblem:
     """The problem, made if it is given by name; specs with a problem raise `InputError`."""
     if isinstance(problem, str):
@@ -138,14 +156,7 @@ class DesignVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         specs: Specs = None,
         evaluate: Callable[[ArrayLike], Evaluation] | None = None,
     ) -> None:
-        if isinstance(problem, ProblemStatement):
-            if evaluate is None:
-                raise InputError("a problem statement cannot evaluate designs: give evaluate=")
-            self.statement = problem
-        else:
-            whole = as_problem(problem, specs)
-            self.statement = whole.statement
-            evaluate = evaluate or whole.evaluate
+        self.statement, evaluate = posed(problem, specs, evaluate)
         self.num_envs = at_least_one("num_envs", num_envs)
         self.episode_length = at_least_one("episode_length", episode_length)
         self.render_mode = render_mode

@@ -16,7 +16,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 from pettingzoo import ParallelEnv
 
-from codesign_gym.envs.design_env import Info, Specs, as_problem, at_least_one
+from codesign_gym.envs.design_env import Info, Specs, at_least_one, posed
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.observations import Observation
 from codesign_gym.envs.problem import DesignProblem, ProblemStatement
@@ -76,14 +76,7 @@ class MultiAgentVectorEnv:
         specs: Specs = None,
         evaluate: Callable[[ArrayLike], Evaluation] | None = None,
     ) -> None:
-        if isinstance(problem, ProblemStatement):
-            if evaluate is None:
-                raise InputError("a problem statement cannot evaluate designs: give evaluate=")
-            self.statement = problem
-        else:
-            whole = as_problem(problem, specs)
-            self.statement = whole.statement
-            evaluate = evaluate or whole.evaluate
+        self.statement, evaluate = posed(problem, specs, evaluate)
         if reward not in REWARDS:
             raise unknown_name("reward of the agents", reward, REWARDS)
         space = self.statement.space

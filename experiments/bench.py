@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import gymnasium
 import numpy as np
@@ -25,12 +24,12 @@ from codesign_gym.envs import make_problem
 from codesign_gym.envs.multi_agent_env import MultiAgentVectorEnv
 from codesign_gym.experiments.bench_cost_models import BENCHES as COST_MODEL_BENCHES
 from codesign_gym.experiments.bench_dram import dram_rows
+from codesign_gym.experiments.bench_rows import Row, row
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
 from codesign_gym.search import agent_class, list_agents, make_agent, search
 
-Row = dict[str, Any]
 PROBLEM = "resnet18-asic"
 
 
@@ -55,16 +54,16 @@ def evaluation_rows() -> Iterator[Row]:
     layers = len(network("resnet18"))
     rng = np.random.default_rng(0)
     one, many = problem.space.sample(1, rng), problem.space.sample(4096, rng)
-    yield _row(f"{PROBLEM} evaluate, n = 1", 1e3 * seconds(lambda: problem.evaluate(one)), "ms")
+    yield row(f"{PROBLEM} evaluate, n = 1", 1e3 * seconds(lambda: problem.evaluate(one)), "ms")
     taken = seconds(lambda: problem.evaluate(many))
-    yield _row(f"{PROBLEM} evaluate, n = 4096", 1e6 * taken / 4096, "us per design")
-    yield _row("  layers of the network", 4096 * layers / taken / 1e6, "M layers/s")
+    yield row(f"{PROBLEM} evaluate, n = 4096", 1e6 * taken / 4096, "us per design")
+    yield row("  layers of the network", 4096 * layers / taken / 1e6, "M layers/s")
     distinct = SystolicModel("resnet18").layers_per_design
-    yield _row("  distinct layers only", 4096 * distinct / taken / 1e6, "M layers/s")
+    yield row("  distinct layers only", 4096 * distinct / taken / 1e6, "M layers/s")
     for name in NETWORKS:
         model = SystolicModel(name)
         taken = seconds(partial(model.evaluate, many), repeats=3)
-        yield _row(f"systolic {name}, n = 4096", 1e6 * taken / 4096, "us per design")
+        yield row(f"systolic {name}, n = 4096", 1e6 * taken / 4096, "us per design")
 
 
 def vector_rows() -> Iterator[Row]:
@@ -76,7 +75,7 @@ def vector_rows() -> Iterator[Row]:
         env.reset(seed=0)
         actions = make_problem(PROBLEM).space.sample(num_envs, np.random.default_rng(0))
         taken = seconds(partial(env.step, actions))
-        yield _row(f"make_vec {PROBLEM}, {num_envs} envs", num_envs / taken / 1e3, "k steps/s")
+        yield row(f"make_vec {PROBLEM}, {num_envs} envs", num_envs / taken / 1e3, "k steps/s")
 
 
 def agent_rows() -> Iterator[Row]:
@@ -95,14 +94,14 @@ def agent_rows() -> Iterator[Row]:
         start = time.perf_counter()
         search(problem, make_agent(name, problem), budget)
         taken = time.perf_counter() - start
-        yield _row(f"search by {name}, {budget} evaluations", 1e3 * taken / budget, "ms each")
+        yield row(f"search by {name}, {budget} evaluations", 1e3 * taken / budget, "ms each")
     yield from overhead_rows()
     for num_envs in (64, 4096):
         game = MultiAgentVectorEnv(num_envs, problem)
         actions = problem.space.sample(num_envs, np.random.default_rng(0))
         taken = seconds(partial(game.step, actions))
         name = f"{len(game.team)} agents, {num_envs} games of {PROBLEM}"
-        yield _row(name, num_envs / taken / 1e3, "k steps/s")
+        yield row(name, num_envs / taken / 1e3, "k steps/s")
 
 
 def overhead_rows(repeats: int = 5) -> Iterator[Row]:
@@ -126,7 +125,7 @@ def overhead_rows(repeats: int = 5) -> Iterator[Row]:
             agent.tell(designs, evaluation)
             times.append(taken + time.process_time() - start)
         taken = float(np.median(times[1:]))
-        yield _row(f"{name}, ask and tell of 64", 1e3 * taken / 64, "CPU ms per proposal")
+        yield row(f"{name}, ask and tell of 64", 1e3 * taken / 64, "CPU ms per proposal")
 
 
 def store_rows() -> Iterator[Row]:
@@ -140,12 +139,12 @@ def store_rows() -> Iterator[Row]:
             with Store(Path(directory) / f"{batch}.sqlite", write=True) as store:
                 key = store.begin(RunConfig(PROBLEM, "random"), problem, "", {})
                 taken = seconds(partial(store.append, key, part, values), 5, 0.05)
-            yield _row(f"store, batches of {batch}", 1e3 * taken / batch, "ms each")
+            yield row(f"store, batches of {batch}", 1e3 * taken / batch, "ms each")
         config = RunConfig(PROBLEM, "nsga2", budget=5_000)
         start = time.perf_counter()
         run(config, Path(directory) / "run")
         taken = time.perf_counter() - start
-        yield _row("recorded run by nsga2, 5000 evaluations", 1e3 * taken / 5_000, "ms each")
+        yield row("recorded run by nsga2, 5000 evaluations", 1e3 * taken / 5_000, "ms each")
 
 
 def import_rows() -> Iterator[Row]:
@@ -158,7 +157,7 @@ def import_rows() -> Iterator[Row]:
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
         for _ in range(5)
     ]
-    yield _row("import codesign_gym, beyond numpy, gymnasium", float(np.median(times)), "CPU s")
+    yield row("import codesign_gym, beyond numpy, gymnasium", float(np.median(times)), "CPU s")
 
 
 BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
@@ -174,7 +173,3 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "import": import_rows,
 }
 """Benchmarks by name."""
-
-
-def _row(name: str, value: float, unit: str) -> Row:
-    return {"benchmark": name, "median": value, "unit": unit}

@@ -5,7 +5,6 @@ Rows are those of `experiments.bench`: each figure is the median of several repe
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal
@@ -30,21 +29,10 @@ from codesign_gym.cost_models.simulators.soc_model import SocModel
 from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.networks import Workloads, network
 from codesign_gym.cost_models.workloads.spaces import all_networks
+from codesign_gym.experiments.bench_rows import Row, cpu_seconds, row
 from codesign_gym.search_spaces import Designs, cell_network
 
-Row = dict[str, Any]
 _NETWORK = "resnet50"
-
-
-def seconds(function: Callable[[], object], repeats: int = 5) -> float:
-    """Median CPU time of one call, after one that compiles and fills caches."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        function()
-        times.append(time.process_time() - start)
-    return float(np.median(times))
 
 
 def dataflow_rows(count: int = 256) -> Iterator[Row]:
@@ -64,18 +52,18 @@ def dataflow_rows(count: int = 256) -> Iterator[Row]:
         for template in TEMPLATES:
             rows = 8 + np.arange(size) % 57
             chips = SpatialAccelerators(template, rows, 16, l2_kb=256, word_bytes=2)
-            taken = seconds(partial(network_totals, workloads, chips, 0, how))
+            taken = cpu_seconds(partial(network_totals, workloads, chips, 0, how))
             name = f"dataflow {template}, {how}"
-            yield _row(name, size * len(layers) / taken / 1e6, "M layers/s")
-            yield _row(f"{name}, distinct only", size * distinct / taken / 1e6, "M layers/s")
+            yield row(name, size * len(layers) / taken / 1e6, "M layers/s")
+            yield row(f"{name}, distinct only", size * distinct / taken / 1e6, "M layers/s")
     chips = SpatialAccelerators("nvdla", 8 + np.arange(count) % 57, 16, l2_kb=256, word_bytes=2)
     given, _ = find_mapping(workloads.layers, chips, "template")
-    taken = seconds(partial(evaluate, workloads.layers, chips, given))
-    yield _row("dataflow, given mappings, table", count * distinct / taken / 1e6, "M layers/s")
+    taken = cpu_seconds(partial(evaluate, workloads.layers, chips, given))
+    yield row("dataflow, given mappings, table", count * distinct / taken / 1e6, "M layers/s")
     one = SpatialAccelerators("nvdla", 16, 16)
     for how, _ in hows:
-        taken = seconds(partial(network_totals, workloads, one, 0, how), 25)
-        yield _row(f"dataflow {_NETWORK}, one design, {how}", 1e3 * taken, "ms")
+        taken = cpu_seconds(partial(network_totals, workloads, one, 0, how), 25)
+        yield row(f"dataflow {_NETWORK}, one design, {how}", 1e3 * taken, "ms")
 
 
 def smooth_rows(count: int = 512) -> Iterator[Row]:
@@ -101,9 +89,9 @@ def smooth_rows(count: int = 512) -> Iterator[Row]:
         rows = layer_rows(layers), accelerator_rows(chips)[:, None], mappings
         some = max(1, count // 8)
         few = rows[0], rows[1][:some], mappings[:some]
-        taken = seconds(partial(mapping_costs, *few))
+        taken = cpu_seconds(partial(mapping_costs, *few))
         name = f"dataflow {template}, NumPy arrays"
-        yield _row(name, some * len(layers) / taken / 1e6, "M layers/s")
+        yield row(name, some * len(layers) / taken / 1e6, "M layers/s")
         tensors = [torch.tensor(values, dtype=torch.float32) for values in rows]
 
         def by_mapping(tensors: list[Any] = tensors) -> None:
@@ -124,7 +112,7 @@ def smooth_rows(count: int = 512) -> Iterator[Row]:
 
         for what, call in (("mapping", by_mapping), ("design", by_design)):
             name = f"dataflow {template}, smooth, gradient to the {what}"
-            yield _row(name, count * len(layers) / seconds(call) / 1e6, "M layers/s")
+            yield row(name, count * len(layers) / cpu_seconds(call) / 1e6, "M layers/s")
     torch.set_num_threads(threads)
 
 
@@ -136,8 +124,8 @@ def roofline_rows(count: int = 256) -> Iterator[Row]:
     """
     layers = Workloads.of(network(_NETWORK)).layers
     chips = SpatialAccelerators("free", 8 + np.arange(count) % 57, 16)
-    taken = seconds(partial(roofline.evaluate, layers, chips))
-    yield _row("roofline, distinct only", count * len(layers) / taken / 1e6, "M layers/s")
+    taken = cpu_seconds(partial(roofline.evaluate, layers, chips))
+    yield row("roofline, distinct only", count * len(layers) / taken / 1e6, "M layers/s")
 
 
 def random_instances(
@@ -175,15 +163,15 @@ def scheduling_rows(count: int = 500) -> Iterator[Row]:
                 call = partial(schedule, *arrays, chains=2, limit=most, method=how)
                 found[how] = call()
                 name = f"scheduling {layers} layers, {what}, {how}"
-                yield _row(name, 1e6 * seconds(call, 3) / count, "us")
+                yield row(name, 1e6 * cpu_seconds(call, 3) / count, "us")
             ours, best = found["heuristic"], found["exact"]
             kept = (ours.makespan <= most * (1 + 1e-9)) | (what == "makespan")
             gap = 100 * (getattr(ours, what) / getattr(best, what) - 1)[kept]
             name = f"scheduling {layers} layers, {what}, gap of the heuristic"
-            yield _row(f"{name}, mean", float(gap.mean()), "%")
-            yield _row(f"{name}, median", float(np.median(gap)), "%")
-            yield _row(f"{name}, p95", float(np.quantile(gap, 0.95)), "%")
-            yield _row(f"{name}, kept limits", 100 * float(kept.mean()), "%")
+            yield row(f"{name}, mean", float(gap.mean()), "%")
+            yield row(f"{name}, median", float(np.median(gap)), "%")
+            yield row(f"{name}, p95", float(np.quantile(gap, 0.95)), "%")
+            yield row(f"{name}, kept limits", 100 * float(kept.mean()), "%")
 
 
 def chip_rows(count: int = 512) -> Iterator[Row]:
@@ -198,11 +186,11 @@ def chip_rows(count: int = 512) -> Iterator[Row]:
         model = fresh()
         designs = model.space.sample(count, 0)
         name = "chip, two cell networks" + (", latency spec" if limit else "")
-        taken = seconds(partial(_compute, fresh, designs), 3)
-        yield _row(f"{name}, cold", 1e3 * taken / count, "ms")
-        yield _row(f"{name}, warm", 1e3 * seconds(partial(model.compute, designs)) / count, "ms")
+        taken = cpu_seconds(partial(_compute, fresh, designs), 3)
+        yield row(f"{name}, cold", 1e3 * taken / count, "ms")
+        yield row(f"{name}, warm", 1e3 * cpu_seconds(partial(model.compute, designs)) / count, "ms")
         one = partial(model.compute, designs[:1])
-        yield _row(f"{name}, one design", 1e3 * seconds(one, 25), "ms")
+        yield row(f"{name}, one design", 1e3 * cpu_seconds(one, 25), "ms")
 
 
 def maestro_rows(count: int = 256) -> Iterator[Row]:
@@ -211,8 +199,8 @@ def maestro_rows(count: int = 256) -> Iterator[Row]:
     for template in maestro.TEMPLATES:
         pes = 64 + np.arange(count)
         chips: dict[str, Any] = {"template": template, "num_pes": pes, "noc_bandwidth": 64}
-        taken = seconds(partial(evaluate, layers, chips, compat="maestro"))
-        yield _row(f"maestro {template}", count * len(layers) / taken / 1e6, "M layers/s")
+        taken = cpu_seconds(partial(evaluate, layers, chips, compat="maestro"))
+        yield row(f"maestro {template}", count * len(layers) / taken / 1e6, "M layers/s")
 
 
 def soc_rows(count: int = 4096) -> Iterator[Row]:
@@ -224,19 +212,15 @@ def soc_rows(count: int = 4096) -> Iterator[Row]:
     for name in TASK_GRAPHS:
         model = SocModel(name)
         designs = model.space.sample(count, 0)
-        taken = seconds(partial(model.compute, designs), 15)
-        yield _row(f"soc {name}, n = {count}", count / taken / 1e3, "k designs/s")
+        taken = cpu_seconds(partial(model.compute, designs), 15)
+        yield row(f"soc {name}, n = {count}", count / taken / 1e3, "k designs/s")
         one = partial(model.compute, designs[:1])
-        yield _row(f"soc {name}, one design", 1e3 * seconds(one, 25), "ms")
+        yield row(f"soc {name}, one design", 1e3 * cpu_seconds(one, 25), "ms")
 
 
 def _compute(make: Callable[[], ChipModel], designs: Designs) -> Metrics:
     """The metrics by a model that knows nothing yet."""
     return make().compute(designs)
-
-
-def _row(name: str, value: float, unit: str) -> Row:
-    return {"benchmark": name, "median": value, "unit": unit}
 
 
 BENCHES: dict[str, Callable[..., Iterator[Row]]] = {

@@ -9,15 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import gymnasium
 import numpy as np
 
 from codesign_gym.cost_models.simulators.dram import WORKLOADS, make_trace, simulate
+from codesign_gym.experiments.bench_rows import Row, row
 from codesign_gym.search_spaces import dram_controller
 
-Row = dict[str, Any]
 _PROBLEM = "dram-cloud-1"
 
 
@@ -42,19 +41,15 @@ def dram_rows(count: int = 128, repeats: int = 5) -> Iterator[Row]:
         call()  # compiles
         taken = np.median([_taken(call, time.process_time) for _ in range(repeats)])
         rate = len(trace) * count / taken / 1e6
-        yield _row(f"dram {name}, one thread, CPU", rate, "M requests/s")
+        yield row(f"dram {name}, one thread, CPU", rate, "M requests/s")
     trace = make_trace("cloud-1")
     one, two = (partial(simulate, trace, designs, threads=threads) for threads in (1, 2))
     gains = [
         _taken(one, time.perf_counter) / _taken(two, time.perf_counter) for _ in range(repeats)
     ]
-    yield _row("dram cloud-1, two threads over one", float(np.median(gains)), "x")
+    yield row("dram cloud-1, two threads over one", float(np.median(gains)), "x")
     env = gymnasium.make_vec("codesign_gym:codesign/Design-v0", num_envs=count, problem=_PROBLEM)
     env.reset(seed=0)
     step = partial(env.step, designs)
     taken = np.median([_taken(step, time.process_time) for _ in range(repeats)])
-    yield _row(f"make_vec {_PROBLEM}, {count} envs, CPU", count / taken, "designs/s")
-
-
-def _row(name: str, value: float, unit: str) -> Row:
-    return {"benchmark": name, "median": float(value), "unit": unit}
+    yield row(f"make_vec {_PROBLEM}, {count} envs, CPU", count / taken, "designs/s")

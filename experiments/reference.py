@@ -79,7 +79,6 @@ def reference(
         designs=len(sample),
         valid=chance.valid,
         feasible=chance.feasible,
-        median_reward=chance.median_reward,
         optima={
             name: {**best, "median": chance.optima[name]["median"]}
             for name, best in known.optima.items()

@@ -33,8 +33,6 @@ class Truth:
         designs: Distinct designs, all of them evaluated.
         valid: How many are valid.
         feasible: How many are valid and keep all specs.
-        best_reward: The highest reward of a feasible design.
-        median_reward: The median reward of the feasible designs.
         optima: Name of an objective, or ``"reward"`` -> its best feasible value and that design,
             and the median of the feasible designs.
         quantiles: Metric -> `QUANTILES` of its values over the valid designs.
@@ -49,8 +47,6 @@ class Truth:
     designs: int
     valid: int
     feasible: int
-    best_reward: float
-    median_reward: float
     optima: Mapping[str, Mapping[str, Any]]
     quantiles: Mapping[str, list[float]]
     front: list[list[float]]
@@ -85,8 +81,6 @@ class Truth:
             designs=len(evaluation),
             valid=int(metrics.valid.sum()),
             feasible=int(feasible.sum()),
-            best_reward=float(rewards[best["reward"]]),
-            median_reward=float(np.median(rewards[feasible])),
             optima={
                 name: {
                     "value": float(column[name][row]),

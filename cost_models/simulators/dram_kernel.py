@@ -414,8 +414,8 @@ def nearest_rank(latency: Clocks, rank: int) -> int:
 
 @njit(cache=True, nogil=True)
 def run_each(
-    works: Any, first: Clocks, clock: Clocks, q: Requests, rank: int, found: Any
-) -> None:  # fmt: skip
+    works: Clocks, first: Clocks, clock: Clocks, q: Requests, rank: int, found: Clocks
+) -> None:
     """Play a trace on several controllers, one after another, without Python in between.
 
     Args:

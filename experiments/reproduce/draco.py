@@ -204,19 +204,19 @@ def _claims(entries: dict[str, Contender], accuracy: Accuracy) -> list[Claim]:
         relative = _change(draco.average_pct, base.average_pct)
         claims.append(
             Claim(
-                f"more average PE utilisation than RS, {how}",
+                f"average PE utilisation above RS by as much, {how}",
                 f"+{UTILIZATION_PCT} %",
                 f"{points:+.1f} points, {relative:+.1f} %",
-                points > 0,
+                max(points, relative) >= UTILIZATION_PCT,
             )
         )
         change = _change(draco.latency_ms, base.latency_ms)
         claims.append(
             Claim(
-                f"less latency than RS, {how}",
+                f"latency below RS by as much, {how}",
                 f"-{LATENCY_PCT} %",
                 f"{change:+.1f} %",
-                change < 0,
+                change <= -LATENCY_PCT,
             )
         )
     claims.append(

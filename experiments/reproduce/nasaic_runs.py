@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.workers import each
-from codesign_gym.envs import DesignProblem, Evaluation, make_problem
+from codesign_gym.envs import DesignProblem, Evaluation
+from codesign_gym.experiments import runner
+from codesign_gym.experiments.record import RunConfig
+from codesign_gym.experiments.reproduce import nasaic
 from codesign_gym.experiments.reproduce.finding import Settings
 from codesign_gym.experiments.reproduce.nasaic import APPROACHES, check_size, measured
 from codesign_gym.search_spaces.files import write_whole
@@ -65,10 +68,9 @@ class Outcome:
     cloud: list[list[float]]
 
 
-@lru_cache(maxsize=8)
 def problem_of(name: str) -> DesignProblem:
-    """The problem, made once: it remembers what layers cost."""
-    return make_problem(name)
+    """A problem of the study; a process makes it once."""
+    return runner.problem_of(RunConfig(name, agent=""))
 
 
 def accuracy_names(problem: DesignProblem) -> list[str]:
@@ -152,8 +154,13 @@ def all_runs(settings: Settings, problems: Sequence[str], agent: str) -> dict[Ru
 def _made_with(run: Run) -> dict[str, Any]:
     """All that an outcome depends on, as it is written."""
     problem = problem_of(run.problem)
-    own = {"version": version("codesign-gym"), "space": problem.space.digest}
-    return asdict(run) | own | {"specs": [str(spec) for spec in problem.specs]}
+    approaches = hashlib.sha256(inspect.getsource(nasaic).encode()).hexdigest()
+    return asdict(run) | {
+        "approaches": approaches,
+        "inputs": runner.inputs_of(RunConfig(run.problem, run.agent), problem),
+        "space": problem.space.digest,
+        "specs": [str(spec) for spec in problem.specs],
+    }
 
 
 def _path(directory: Path, run: Run) -> Path:

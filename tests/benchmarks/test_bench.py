@@ -9,16 +9,16 @@ from functools import partial
 
 import pytest
 
-from codesign_gym.experiments import bench, bench_cost_models
+from codesign_gym.experiments import bench, bench_cost_models, bench_rows
 from codesign_gym.experiments.bench_dram import dram_rows
 
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """One repetition of everything, of few designs."""
-    thorough, of_models = bench.seconds, bench_cost_models.seconds
+    thorough, of_models = bench.seconds, bench_rows.cpu_seconds
     monkeypatch.setattr(bench, "seconds", lambda f, *_, **__: thorough(f, 1, 0.0))
-    monkeypatch.setattr(bench_cost_models, "seconds", lambda f, *_: of_models(f, 1))
+    monkeypatch.setattr(bench_cost_models, "cpu_seconds", lambda f, *_: of_models(f, 1))
     for name, rows in bench_cost_models.BENCHES.items():
         monkeypatch.setitem(bench_cost_models.BENCHES, name, partial(rows, 2))
     monkeypatch.setitem(bench.BENCHES, "soc", bench_cost_models.BENCHES["soc"])

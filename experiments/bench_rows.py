@@ -1,0 +1,27 @@
+"""What the benchmarks share: their rows, and the time of a call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+
+def row(name: str, value: float, unit: str) -> Row:
+    """A benchmark's figure."""
+    return {"benchmark": name, "median": float(value), "unit": unit}
+
+
+def cpu_seconds(function: Callable[[], object], repeats: int = 5) -> float:
+    """Median CPU time of one call, after one that compiles and fills caches."""
+    function()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return float(np.median(times))
