@@ -66,7 +66,10 @@ class BayesianAgent(ArchiveAgent):
 
     @abstractmethod
     def _fit(self, rows: NDArray[np.intp], goals: FloatArray, limits: FloatArray) -> Posterior:
-        """The model of goals ``[n, g]`` and limits ``[n, k]`` of these rows of the archive."""
+        """The model of goals ``[n, g]`` and limits ``[n, k]`` of these rows of the archive.
+
+        Both are NaN where a design was spared the cost model, see `known`.
+        """
 
     def ask(self, n: int) -> Designs:
         """A Latin hypercube at first, then the points of the largest acquisition."""
@@ -108,8 +111,7 @@ class BayesianAgent(ArchiveAgent):
         for column in self._excess.T:
             known = column[np.isfinite(column)]
             if (known > 0).any():
-                filled = np.where(np.isfinite(column), column, np.median(known))
-                columns.append(np.clip(filled / (filled.std() or 1.0), -4, 4))
+                columns.append(np.clip(column / (known.std() or 1.0), -4, 4))
         invalid = np.isinf(self._violation)
         if invalid.any():
             columns.append(np.where(invalid, 1.0, -1.0))
@@ -225,14 +227,27 @@ def _spread_out(values: FloatArray) -> FloatArray:
 
 
 def _scaled(values: FloatArray) -> FloatArray:
-    """Values to be low, standardised; the bad tail is cut, what is missing is in the middle."""
+    """Values to be low, standardised; the bad tail is cut, what is missing stays NaN."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return np.zeros_like(values)
     low, middle = np.quantile(finite, [0.05, 0.5])
-    cut = middle + 2.0 * (middle - low) if middle > low else finite.max()
-    filled = np.minimum(np.nan_to_num(values, nan=middle), cut)
-    return np.asarray((filled - filled.mean()) / (filled.std() or 1.0))
+    cut = np.minimum(finite, middle + 2.0 * (middle - low) if middle > low else finite.max())
+    scaled = np.full_like(values, np.nan)
+    scaled[np.isfinite(values)] = (cut - cut.mean()) / (cut.std() or 1.0)
+    return scaled
+
+
+def known(targets: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+    """The rows of targets ``[n, c]`` that were measured, and those targets.
+
+    A spec that a cheap model finds broken spares the costly ones: what they would have said is
+    not made up. All rows count, and the targets are 0, where fewer than two were measured.
+    """
+    rows = np.flatnonzero(np.isfinite(targets).all(axis=1))
+    if len(rows) < 2:
+        return np.arange(len(targets)), np.zeros_like(targets)
+    return rows, targets[rows]
 
 
 def _log_chance(z: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.envs import ProblemStatement
-from codesign_gym.search.bayesian import BayesianAgent, Posterior
+from codesign_gym.search.bayesian import BayesianAgent, Posterior, known
 from codesign_gym.search.options import at_least
 from codesign_gym.search_spaces import Designs
 
@@ -53,6 +53,11 @@ class Forest(BayesianAgent):
         from sklearn.ensemble import ExtraTreesRegressor
 
         targets = np.concatenate([goals, limits], axis=1)
+        if not np.isfinite(targets).all():
+            # One forest for all: what was not measured is taken for middling. Forests that each
+            # leave such designs out did worse on nasaic-w1 (95.3 against 95.6, 12 seeds).
+            middle = [np.median(known(column[:, None])[1]) for column in targets.T]
+            targets = np.where(np.isfinite(targets), targets, middle)
         forest = ExtraTreesRegressor(
             self.options.trees,
             max_features=0.7,

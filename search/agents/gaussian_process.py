@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.envs import ProblemStatement
-from codesign_gym.search.bayesian import BayesianAgent, Posterior
+from codesign_gym.search.bayesian import BayesianAgent, Posterior, known
 from codesign_gym.search.options import at_least
 from codesign_gym.search_spaces import Designs, SearchSpace
 
@@ -63,20 +63,21 @@ class GaussianProcess(BayesianAgent):
             latest = np.arange(n - most // 3, n)
             best = rows[~np.isin(rows, latest)][: most - len(latest)]
             rows = np.concatenate([best, latest])
-        groups = [goals, *limits.T[:, :, None]]
         kernel = _Kernel(self.space)
-        designs = self._designs[rows]
+        groups = []
+        for group in (goals, *limits.T[:, :, None]):
+            measured, targets = known(group[rows])
+            groups.append((self._designs[rows[measured]], targets))
         stale = len(self._weights) != len(groups) or n >= self._fitted_at * 1.1 + 4
         if len(self._weights) != len(groups):
             self._weights = [kernel.first() for _ in groups]
         if stale:
             self._fitted_at = n
-            distances = kernel.distances(designs)
             self._weights = [
-                kernel.learn(distances, group[rows], weights)
-                for group, weights in zip(groups, self._weights, strict=True)
+                kernel.learn(designs, targets, weights)
+                for (designs, targets), weights in zip(groups, self._weights, strict=True)
             ]
-        return _Processes(kernel, designs, [group[rows] for group in groups], self._weights)
+        return _Processes(kernel, groups, self._weights)
 
 
 class _Kernel:
@@ -114,13 +115,13 @@ class _Kernel:
         far = self._space.one_hot(a) @ table @ self._space.one_hot(b).T
         return np.asarray(np.exp(-far), dtype=np.float64)
 
-    def learn(self, distances: FloatArray, targets: FloatArray, weights: FloatArray) -> FloatArray:
+    def learn(self, designs: Designs, targets: FloatArray, weights: FloatArray) -> FloatArray:
         """The weights of the largest posterior density, from ``weights`` on."""
         from scipy.linalg import cho_factor, cho_solve
         from scipy.optimize import minimize
 
         n, columns = targets.shape
-        flat = distances.reshape(len(distances), -1)
+        flat = self.distances(designs).reshape(2 * len(self._space), -1)
         centred = targets - targets.mean(axis=0)
         eye = np.eye(n)
 
@@ -153,30 +154,31 @@ class _Processes:
     def __init__(
         self,
         kernel: _Kernel,
-        designs: Designs,
-        groups: list[FloatArray],
+        groups: list[tuple[Designs, FloatArray]],
         weights: list[FloatArray],
     ) -> None:
         from scipy.linalg import cho_solve, cholesky
 
-        self._kernel, self._designs, self._weights = kernel, designs, weights
+        self._kernel, self._weights = kernel, weights
         self._parts = []
-        for targets, w in zip(groups, weights, strict=True):
+        for (designs, targets), w in zip(groups, weights, strict=True):
             covariance = kernel.between(designs, designs, w)
             covariance[np.diag_indices(len(designs))] += np.exp(w[-1])
             lower = cholesky(covariance, lower=True)
             mean = targets.mean(axis=0)
             solved = cho_solve((lower, True), targets - mean)
             scale = ((targets - mean) * solved).sum(axis=0) / len(designs)
-            self._parts.append((lower, mean, solved, np.maximum(scale, 1e-10)))
+            self._parts.append((designs, lower, mean, solved, np.maximum(scale, 1e-10)))
 
     def predict(self, points: Designs) -> tuple[FloatArray, FloatArray]:
         """Means and standard deviations."""
         from scipy.linalg import solve_triangular
 
         means, deviations = [], []
-        for (lower, mean, solved, scale), w in zip(self._parts, self._weights, strict=True):
-            cross = self._kernel.between(self._designs, points, w)
+        for (designs, lower, mean, solved, scale), w in zip(
+            self._parts, self._weights, strict=True
+        ):
+            cross = self._kernel.between(designs, points, w)
             half = solve_triangular(lower, cross, lower=True)
             left = np.maximum(1.0 - (half**2).sum(axis=0), 1e-9)
             means.append(mean + cross.T @ solved)
@@ -187,8 +189,8 @@ class _Processes:
         """Covariance of the first goal."""
         from scipy.linalg import solve_triangular
 
-        lower, _, _, scale = self._parts[0]
+        designs, lower, _, _, scale = self._parts[0]
         w = self._weights[0]
-        half = solve_triangular(lower, self._kernel.between(self._designs, points, w), lower=True)
+        half = solve_triangular(lower, self._kernel.between(designs, points, w), lower=True)
         prior = self._kernel.between(points, points, w) + 1e-6 * np.eye(len(points))
         return np.asarray(scale[0] * (prior - half.T @ half))

@@ -174,7 +174,7 @@ def test_a_processs_slope_is_that_of_its_loss(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("scipy.optimize.minimize", minimize)
     kernel = _Kernel(space)
-    kernel.learn(kernel.distances(designs), targets, kernel.first())
+    kernel.learn(designs, targets, kernel.first())
     assert max(errors) < 1e-4
 
 
@@ -184,11 +184,37 @@ def test_a_process_finds_out_which_parameters_matter_and_how() -> None:
     rough = np.random.default_rng(1).normal(size=8)
     targets = (np.sin(designs[:, 0] / 1.5) * rough[designs[:, 1]])[:, None]
     kernel = _Kernel(space)
-    weights = np.exp(kernel.learn(kernel.distances(designs), targets, kernel.first()))
+    weights = np.exp(kernel.learn(designs, targets, kernel.first()))
     overlap, distance = weights[:3], weights[3:6]
     assert distance[0] > 100 * overlap[0]  # the order of x0 means something
     assert overlap[1] > 5 * distance[1]  # that of x1 does not
     assert max(overlap[2], distance[2]) < 0.01  # x2 does not matter
+
+
+def test_a_process_leaves_out_what_was_not_measured() -> None:
+    agent = told("gp", TABLES, 80)
+    assert isinstance(agent, GaussianProcess)
+    spared = np.arange(len(agent._designs)) % 2 == 1
+    agent._values[spared] = np.nan
+    goals = agent._goals(1)
+    np.testing.assert_array_equal(np.isnan(goals[:, 0]), spared)
+    every = np.arange(len(goals))
+    points = TABLES.space.sample(50, 9)
+    mean, _ = agent._fit(every, goals, agent._limits()).predict(points)
+    alone = GaussianProcess(TABLES.statement)
+    alone._designs = agent._designs
+    expected, _ = alone._fit(every[~spared], goals, agent._limits()).predict(points)
+    np.testing.assert_allclose(mean[:, 0], expected[:, 0])
+
+
+@pytest.mark.parametrize("name", ["forest", "gp"])
+def test_models_do_without_any_measured_goal(name: str) -> None:
+    agent = told(name, TABLES, 40)
+    assert isinstance(agent, BayesianAgent)
+    agent._values[1:] = np.nan
+    mean, deviation = posterior(agent).predict(TABLES.space.sample(20, 9))
+    assert np.isfinite(mean).all()
+    assert (deviation > 0).all()
 
 
 def test_covariances_agree_with_distances() -> None:
@@ -203,7 +229,7 @@ def test_the_process_is_conditioned_on_the_best_and_the_latest() -> None:
     assert isinstance(agent, GaussianProcess)
     model: Any = posterior(agent)
     rows = {key: i for i, key in enumerate(keys(agent._designs))}
-    used = {rows[key] for key in keys(model._designs)}
+    used = {rows[key] for key in keys(model._parts[-1][0])}  # validity, known of all
     n = len(agent._designs)
     assert used >= set(range(n - 10, n))
     assert used >= set(agent._best_first(False)[:20].tolist())
