@@ -86,7 +86,8 @@ def list_(
 def run_(
     problem: Annotated[str | None, typer.Argument(help="Name of a problem.")] = None,
     agent: Annotated[
-        str | None, typer.Option(help="Name of an agent, or module:Class.  [default: auto]")
+        str | None,
+        typer.Option(help="Name, module:Class or exec:COMMAND.  [default: auto]"),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Evaluations.  [default: 1000]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the agent.  [default: 0]")] = None,

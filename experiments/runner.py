@@ -23,6 +23,7 @@ from codesign_gym.envs import PROBLEMS, DesignProblem, Evaluation, make_problem
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.search import Agent, agent_class, search
+from codesign_gym.search.agents.exec import PREFIX, command_files
 from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError
 
@@ -152,7 +153,9 @@ def run(
 
 def inputs_of(config: RunConfig, problem: DesignProblem, agent: Agent | None = None) -> Inputs:
     """What a run, or a problem alone, is made of, as digests: its code and the files it names."""
-    return {"code": _code_digests(config, problem, agent), "files": _file_digests(config)}
+    commands = {path: _digest(path) for path in command_files(config.agent)}
+    files = _file_digests(config) | commands
+    return {"code": _code_digests(config, problem, agent), "files": files}
 
 
 def check_unchanged(before: RunRecord, inputs: Inputs, path: Path) -> None:
@@ -181,7 +184,7 @@ def _code_digests(
     names |= {
         name.partition(":")[0]
         for name in (config.problem, config.agent, config.model, config.family)
-        if ":" in name
+        if ":" in name and not name.startswith(PREFIX)
     }
     for name in sorted(names):
         source = getattr(sys.modules.get(name), "__file__", None)

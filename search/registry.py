@@ -25,6 +25,7 @@ from codesign_gym.search.agents import (
     Sac,
     Tpe,
 )
+from codesign_gym.search.agents.exec import PREFIX, exec_agent
 from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError, Registry
 
@@ -51,12 +52,18 @@ AGENTS.register("tpe")(Tpe)
 
 
 def agent_class(name: str) -> type[Agent]:
-    """The class called ``name``: a registered name, or ``module:Class`` of an importable module.
+    """The class called ``name``.
+
+    Args:
+        name: A registered name, ``module:Class`` of an importable module, or ``exec:COMMAND``, a
+            program that speaks the protocol of `docs/exec-agents.md`.
 
     Raises:
         InputError: There is no such agent, its module cannot be imported, or it is not a subclass
             of `Agent`.
     """
+    if isinstance(name, str) and name.startswith(PREFIX):
+        return exec_agent(name)
     found: Any = AGENTS.get(name)
     if not (isinstance(found, type) and issubclass(found, Agent)):
         raise InputError(f"agent {name!r} must be a subclass of codesign_gym.Agent, got {found!r}")
