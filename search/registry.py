@@ -7,15 +7,19 @@ from typing import Any
 from codesign_gym.envs import DesignProblem, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.agents import (
+    A2c,
     Annealing,
     AntColony,
     Auto,
+    CatCma,
+    Dqn,
     Forest,
     GaussianProcess,
     Genetic,
     Ippo,
     LocalSearch,
     Mappo,
+    MaskablePpo,
     Nsga2,
     OptunaAgent,
     Ppo,
@@ -32,15 +36,19 @@ from codesign_gym.search_spaces import InputError, Registry
 AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 """Registered agents: name -> class."""
 
+AGENTS.register("a2c")(A2c)
 AGENTS.register("annealing")(Annealing)
 AGENTS.register("ant-colony")(AntColony)
 AGENTS.register("auto")(Auto)
+AGENTS.register("catcma")(CatCma)
+AGENTS.register("dqn")(Dqn)
 AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)
 AGENTS.register("ippo")(Ippo)
 AGENTS.register("local-search")(LocalSearch)
 AGENTS.register("mappo")(Mappo)
+AGENTS.register("maskable-ppo")(MaskablePpo)
 AGENTS.register("nsga2")(Nsga2)
 AGENTS.register("optuna")(OptunaAgent)
 AGENTS.register("ppo")(Ppo)
