@@ -42,6 +42,7 @@ _KEYS: Mapping[str, tuple[type, ...]] = {
     "model": (str,),
     "trace": (str,),
     "proxy": (str,),
+    "warm_start": (str,),
 }
 
 PATIENCE_S = 60.0
@@ -177,7 +178,7 @@ def read_sweep(path: Path) -> list[RunConfig]:
     Keys: ``problems`` (a list of names), ``agents`` (a table per agent; each of its options a value
     or a list of values to try), ``seeds`` (a number, or a list), ``budget``; and those of
     `RunConfig` that are the same for all runs: ``specs``, ``objectives``, ``family``, ``model``,
-    ``trace``, ``proxy``.
+    ``trace``, ``proxy``, ``warm_start``.
 
     Raises:
         InputError: The file is missing or malformed, or a key, a name or a number is wrong.
