@@ -9,8 +9,8 @@ from typing import Any
 
 LIMIT_S = 0.3
 HEAVY = {
-    "cmaes", "distributed", "moocore", "numba", "onnx", "optuna", "plotly", "sb3_contrib", "sklearn",
-    "stable_baselines3", "torch",
+    "cmaes", "distributed", "moocore", "numba", "onnx", "optuna", "plotly", "sb3_contrib",
+    "sklearn", "stable_baselines3", "torch",
 }  # fmt: skip
 
 SCRIPT = """

@@ -13,8 +13,8 @@ LAYERS = ("search_spaces", "cost_models", "envs", "search", "experiments")
 """Lowest first: a folder imports from itself and from those before it."""
 
 HEAVY = {
-    "cmaes", "distributed", "moocore", "numba", "onnx", "optuna", "plotly", "sb3_contrib", "sklearn",
-    "stable_baselines3", "torch",
+    "cmaes", "distributed", "moocore", "numba", "onnx", "optuna", "plotly", "sb3_contrib",
+    "sklearn", "stable_baselines3", "torch",
 }  # fmt: skip
 
 MAY_IMPORT_HEAVY = {
