@@ -94,7 +94,8 @@ def kill_sweep(folder: Path, runs: int, kills: int, seed: int = 0) -> Outcome:
         log_at = len(_begun(folder))
         process = _start(folder)
     if process.wait() != 0:
-        raise RuntimeError("the sweep failed in the end")
+        failures = json.loads((folder / "s" / "failures.json").read_text())
+        raise RuntimeError(f"the sweep failed in the end: {failures}")
     final = acknowledged(folder)
     outcome.doubled += len(set(_begun(folder)[log_at:]) & seen.keys())
     _compare(seen, final, outcome)
