@@ -24,6 +24,8 @@ class CostModel(ABC):
         fidelity: Orders models of the same metrics from cheap (0) to costly.
         expensive: Whether designs that already break a spec should be spared the model.
         formats: What a design can be exported as, names for `export`.
+        offers: What agents may need besides figures: ``"relaxation"``, gradients to the choices;
+            ``"fidelities"``, the same metrics at several prices.
     """
 
     name: str
@@ -33,6 +35,7 @@ class CostModel(ABC):
     fidelity: int = 0
     expensive: bool = False
     formats: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
 
     def evaluate(self, designs: ArrayLike) -> Metrics:
         """The metrics of designs ``[n, p]``; malformed designs raise `InputError`."""

@@ -18,6 +18,10 @@ from codesign_gym.envs.problem import DesignProblem, ProblemStatement
 from codesign_gym.search_spaces import Designs, InputError
 
 
+class OtherDesignsError(InputError):
+    """A search that is resumed proposes other designs than those recorded."""
+
+
 class BudgetExhausted(Exception):  # noqa: N818 - a fact, not a mistake
     """More evaluations were asked for than are left."""
 
@@ -73,7 +77,8 @@ class Evaluator:
 
         Raises:
             BudgetExhausted: ``n`` is more than `remaining`; nothing was evaluated.
-            InputError: The designs are malformed, or differ from those recorded.
+            InputError: The designs are malformed.
+            OtherDesignsError: They differ from those recorded.
         """
         space = self._problem.space
         checked = space.canonical(space.check(designs))
@@ -96,7 +101,7 @@ class Evaluator:
         rows = slice(self.used, min(self.used + len(designs), len(self._recorded)))
         stored = self._recorded.take(rows)
         if not np.array_equal(stored.designs, designs[: len(stored)]):
-            raise InputError(
+            raise OtherDesignsError(
                 f"cannot resume: from evaluation {self.used} on, the agent proposes other designs "
                 "than the recorded ones. Was the run made with other versions of the packages?"
             )

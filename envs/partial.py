@@ -38,6 +38,7 @@ class HeldModel(CostModel):
         self.space = SearchSpace(f"{model.name}, free part", own) if own else free
         self.name, self.metrics, self.source = model.name, model.metrics, model.source
         self.fidelity, self.expensive = model.fidelity, model.expensive
+        self.offers = model.offers
 
     def compute(self, designs: Designs) -> Metrics:
         """The metrics of the free choices ``[n, p]``."""

@@ -27,6 +27,7 @@ class ProblemStatement:
         objectives: The metrics to optimise, each in its own direction.
         specs: The bounds to keep.
         reward: One number per design, to be maximised, for agents that need one.
+        offers: What all its cost models can do besides, see `CostModel.offers`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ProblemStatement:
     objectives: tuple[Metric, ...]
     specs: tuple[Spec, ...]
     reward: Reward
+    offers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,10 @@ class DesignProblem:
     @cached_property
     def statement(self) -> ProblemStatement:
         """What an agent may know."""
-        return ProblemStatement(self.name, self.space, self.objectives, self.specs, self.reward)
+        offers = frozenset.intersection(*(frozenset(model.offers) for model in self.models))
+        return ProblemStatement(
+            self.name, self.space, self.objectives, self.specs, self.reward, offers
+        )
 
     @cached_property
     def _ordered(self) -> tuple[CostModel, ...]:

@@ -23,6 +23,7 @@ from codesign_gym.experiments.cli_app import (
     Proxy,
     Specs,
     Trace,
+    WarmStart,
     app,
     given_specs,
     write_page,
@@ -86,7 +87,8 @@ def list_(
 def run_(
     problem: Annotated[str | None, typer.Argument(help="Name of a problem.")] = None,
     agent: Annotated[
-        str | None, typer.Option(help="Name of an agent, or module:Class.  [default: auto]")
+        str | None,
+        typer.Option(help="Name, module:Class or exec:COMMAND.  [default: auto]"),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Evaluations.  [default: 1000]")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the agent.  [default: 0]")] = None,
@@ -99,6 +101,7 @@ def run_(
     family: Family = "",
     trace: Trace = "",
     proxy: Proxy = "",
+    warm_start: WarmStart = "",
     plugin: Annotated[str | None, typer.Option(help="An agent of your own, module:Class.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; flags win over it.")] = None,
     fresh: Fresh = False,
@@ -117,6 +120,7 @@ def run_(
         "family": family or None,
         "trace": trace or None,
         "proxy": proxy or None,
+        "warm_start": warm_start or None,
     }
     if plugin is not None and ":" not in plugin:
         raise InputError(f"--plugin takes module:Class, got {plugin!r}")

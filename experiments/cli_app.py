@@ -41,6 +41,9 @@ Trace = Annotated[
     str, typer.Option("--trace", help="Memory trace: an .stl or .stl.gz file, or a name.")
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of the run.")]
+WarmStart = Annotated[
+    str, typer.Option("--warm-start", help="Store whose designs the agent is told of first.")
+]
 Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]
 
 

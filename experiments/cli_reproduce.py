@@ -32,6 +32,9 @@ def sweep_(
     at: Annotated[
         list[int] | None, typer.Option(help="Compare after so many evaluations too.", min=1)
     ] = None,
+    executor: Annotated[
+        str, typer.Option(help="Cluster that carries the runs out: dask://HOST:PORT.")
+    ] = "",
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +53,7 @@ def sweep_(
             directory,
             jobs,
             lambda done, total: bar.update(shown, completed=done, total=total),
+            executor,
         )
     problems: dict[str, list[RunRecord]] = {}
     for record in result.records:

@@ -28,6 +28,7 @@ _KEYS: dict[str, type] = {
     "trace": str,
     "proxy": str,
     "family": str,
+    "warm_start": str,
 }
 
 _OF_PROBLEM = ("family", "model", "trace")

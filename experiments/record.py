@@ -32,6 +32,8 @@ class RunConfig:
         trace: Memory trace of the problem, a name or a file, where it takes one; empty for its own.
         proxy: Path of a learned cost model in place of the problem's own; empty for none.
         family: Accelerators to search, where the problem takes a family; empty for its own.
+        warm_start: Store, or directory of one, whose designs the agent is told of first; empty for
+            none.
     """
 
     problem: str
@@ -45,6 +47,7 @@ class RunConfig:
     trace: str = ""
     proxy: str = ""
     family: str = ""
+    warm_start: str = ""
 
     @property
     def problem_options(self) -> dict[str, str]:

@@ -22,7 +22,9 @@ from codesign_gym.cost_models import CostModel
 from codesign_gym.envs import PROBLEMS, DesignProblem, Evaluation, make_problem
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.store import Store, run_id
+from codesign_gym.experiments.warm_start import digest, warm_start
 from codesign_gym.search import Agent, agent_class, search
+from codesign_gym.search.agents.exec import PREFIX, command_files
 from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError
 
@@ -42,6 +44,11 @@ def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
     problem = problem_of(config, proxy=config.proxy)
     kind = agent_class(config.agent)
     options: object = make_options(config.agent, kind.Options, config.options)
+    if config.warm_start and kind.owns_loop:
+        raise InputError(
+            f"agent {config.agent!r} drives the evaluator itself and cannot be told of designs: "
+            "it takes no warm start"
+        )
     return problem, kind(problem.statement, config.seed, options)
 
 
@@ -114,6 +121,8 @@ def run(
     config = normal(config, problem, agent)
     key, path = run_id(config), directory / STORE_NAME
     names = [model.name for model in problem.models]
+    if config.warm_start and _store(config.warm_start).resolve() == path.resolve():
+        raise InputError(f"warm start: {path} is the store that the run is written to")
     inputs = inputs_of(config, problem, agent)
     if not fresh and path.exists() and path.stat().st_size:
         with Store(path) as store:  # a finished run can be shown where nothing can be written
@@ -142,6 +151,9 @@ def run(
             store.append(key, evaluation, rewards)
             progress(evaluation, rewards, False)
 
+        if config.warm_start:
+            known = known_before(config, problem)
+            agent.tell(known.designs, known)
         recorded = before.evaluation if before is not None else None
         search(problem, agent, config.budget, recorded=recorded, record=record)
         store.finish(key)
@@ -150,9 +162,23 @@ def run(
         return record_now
 
 
+def known_before(config: RunConfig, problem: DesignProblem) -> Evaluation:
+    """What the agent of a run with a warm start is told of first."""
+    return warm_start(_store(config.warm_start), config, problem)
+
+
+def _store(place: str) -> Path:
+    """The store of a directory, or the store itself."""
+    return Path(place) / STORE_NAME if Path(place).is_dir() else Path(place)
+
+
 def inputs_of(config: RunConfig, problem: DesignProblem, agent: Agent | None = None) -> Inputs:
     """What a run, or a problem alone, is made of, as digests: its code and the files it names."""
-    return {"code": _code_digests(config, problem, agent), "files": _file_digests(config)}
+    commands = {path: _digest(path) for path in command_files(config.agent)}
+    files = _file_digests(config) | commands
+    if config.warm_start:
+        files[config.warm_start] = digest(known_before(config, problem))
+    return {"code": _code_digests(config, problem, agent), "files": files}
 
 
 def check_unchanged(before: RunRecord, inputs: Inputs, path: Path) -> None:
@@ -181,7 +207,7 @@ def _code_digests(
     names |= {
         name.partition(":")[0]
         for name in (config.problem, config.agent, config.model, config.family)
-        if ":" in name
+        if ":" in name and not name.startswith(PREFIX)
     }
     for name in sorted(names):
         source = getattr(sys.modules.get(name), "__file__", None)
@@ -240,6 +266,8 @@ def command_line(config: RunConfig, directory: Path) -> str:
         words += [f"--{name}", value]
     if config.proxy:
         words += ["--proxy", config.proxy]
+    if config.warm_start:
+        words += ["--warm-start", config.warm_start]
     return shlex.join([*words, "--out", str(directory)])
 
 

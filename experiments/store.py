@@ -44,6 +44,9 @@ CREATE TABLE evaluations (
     PRIMARY KEY (run, step)
 ) WITHOUT ROWID;
 """
+_HALF_DONE = ("SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY")
+"""A writer was killed between two kinds of log: who may only read cannot undo that."""
+
 _RUN = "id, config, space, metrics, objectives, specs, command, info, checksum, finished"
 _EVALUATION = "run, step, design, metrics, reward, reason, checksum"
 
@@ -100,11 +103,23 @@ class Store:
                 _create(self.path)
             self._check_header()
             self._connection = self._connect("ro")  # changes nothing, whatever the file is
-            (found,) = self._one("PRAGMA integrity_check(1)")
+            found = self._integrity()
             if found != "ok":
                 raise self._damaged(found)
             if self._one("PRAGMA foreign_key_check") is not None:
                 raise self._damaged("evaluations of no run")
+
+    def _integrity(self) -> str:
+        """What SQLite says of the file, after undoing what a killed writer has left half done."""
+        try:
+            (found,) = self._one("PRAGMA integrity_check(1)")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname not in _HALF_DONE:
+                raise
+            self._connection.close()
+            self._connection = self._connect("rw")
+            (found,) = self._one("PRAGMA integrity_check(1)")
+        return str(found)
 
     def _check_header(self) -> None:
         """Read the file's kind and version without SQLite, which would repair what is not ours."""

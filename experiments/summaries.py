@@ -16,6 +16,7 @@ from codesign_gym.experiments.reproduce.registry import REPRODUCTIONS
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm
 from codesign_gym.experiments.truth import Truth
 from codesign_gym.search import agent_class, list_agents
+from codesign_gym.search.capabilities import CAPABILITIES
 from codesign_gym.search_spaces import InputError, SearchSpace, list_spaces, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 
@@ -149,7 +150,9 @@ def _problem(name: str) -> Row:
 def _agent(name: str) -> Row:
     kind = agent_class(name)
     options = kind.Options()
+    needs = [CAPABILITIES[need].about if need in CAPABILITIES else need for need in kind.needs]
     return {"name": name, "options": [f"{k}={v}" for k, v in vars(options).items()],
+            "needs": needs + [f"the extra {extra}" for extra in kind.packages.values()],
             "description": _first_line(kind)}  # fmt: skip
 
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codesign_gym.cost_models.workers import each
 from codesign_gym.experiments.config import MOST_SEEDS, make_config, read_toml
+from codesign_gym.experiments.dask_executor import each_on_dask
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import (
     STORE_NAME,
@@ -42,7 +45,11 @@ _KEYS: Mapping[str, tuple[type, ...]] = {
     "model": (str,),
     "trace": (str,),
     "proxy": (str,),
+    "warm_start": (str,),
 }
+
+_ONE_AT_A_TIME = threading.Lock()
+"""A worker of a cluster may have several threads; libraries that agents use have one state."""
 
 PATIENCE_S = 60.0
 """How long a run waits for its store."""
@@ -95,6 +102,7 @@ def sweep(
     directory: Path,
     jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    executor: str = "",
 ) -> SweepResult:
     """Carry out runs, or those of them that are left; a run that fails does not end the others.
 
@@ -103,10 +111,13 @@ def sweep(
         directory: Holds the sweep's store, and the unfinished runs below ``parts``.
         jobs: Processes.
         progress: Told of the runs that are done and of how many there are.
+        executor: ``dask://HOST:PORT`` of a cluster that carries the runs out in place of ``jobs``
+            processes; its workers need the package and every file that is named, but share no
+            files with us: a finished run comes back by value.
 
     Raises:
         InputError: A configuration is wrong (all are checked before the first is run), or its run
-            is recorded and its code has changed since.
+            is recorded and its code has changed since; or the cluster cannot be reached.
     """
     wanted: dict[str, RunConfig] = {}
     inputs: dict[str, Inputs] = {}
@@ -123,14 +134,21 @@ def sweep(
             _unchanged(store, key, inputs[key])
         progress(len(there), len(wanted))
         todo = [(config, parts / key) for key, config in wanted.items() if key not in there]
-        for count, (i, error) in enumerate(each(_run_part, todo, jobs), start=len(there) + 1):
+        done = _on_cluster(todo, executor) if executor else each(_run_part, todo, jobs)
+        for count, (i, error) in enumerate(done, start=len(there) + 1):
             config, part = todo[i]
+            key = run_id(config)
+            if not error:
+                with Store(part / STORE_NAME) as finished:
+                    try:  # a worker elsewhere may have another version of the package
+                        _unchanged(finished, key, inputs[key])
+                    except InputError as mismatch:
+                        error = str(mismatch)
+                    else:
+                        store.adopt(finished, key)
+                shutil.rmtree(part)
             if error:
                 failures.append(Failure(config, error))
-            else:
-                with Store(part / STORE_NAME) as finished:
-                    store.adopt(finished, run_id(config))
-                shutil.rmtree(part)
             progress(count, len(wanted))
         failed = {run_id(failure.config) for failure in failures}
         records = [_unchanged(store, key, inputs[key]) for key in wanted if key not in failed]
@@ -145,6 +163,27 @@ def _unchanged(store: Store, key: str, inputs: Inputs) -> RunRecord:
     assert record is not None  # only finished runs are taken over
     check_unchanged(record, inputs, store.path)
     return record
+
+
+def _on_cluster(todo: Sequence[tuple[RunConfig, Path]], executor: str) -> Iterator[tuple[int, str]]:
+    """Carry runs out on a cluster; (number, what went wrong), once the run's store is in its place.
+
+    A run that is begun here and not finished is begun anew there.
+    """
+    tasks = [(config,) for config, _ in todo]
+    for i, (error, data) in each_on_dask(executor, run_by_value, tasks):
+        part = todo[i][1]
+        if not error:
+            shutil.rmtree(part, ignore_errors=True)
+            write_whole(part / STORE_NAME, data)
+        yield i, error
+
+
+def run_by_value(config: RunConfig) -> tuple[str, bytes]:
+    """Carry out one run, wherever this is; what went wrong, and the run's store as bytes."""
+    with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as directory:
+        error = _run_part(config, Path(directory))
+        return error, b"" if error else (Path(directory) / STORE_NAME).read_bytes()
 
 
 def _run_part(config: RunConfig, directory: Path) -> str:
@@ -177,7 +216,7 @@ def read_sweep(path: Path) -> list[RunConfig]:
     Keys: ``problems`` (a list of names), ``agents`` (a table per agent; each of its options a value
     or a list of values to try), ``seeds`` (a number, or a list), ``budget``; and those of
     `RunConfig` that are the same for all runs: ``specs``, ``objectives``, ``family``, ``model``,
-    ``trace``, ``proxy``.
+    ``trace``, ``proxy``, ``warm_start``.
 
     Raises:
         InputError: The file is missing or malformed, or a key, a name or a number is wrong.

@@ -15,22 +15,23 @@ import json
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import cache
 from multiprocessing import get_context
 
 import numpy as np
 
-from codesign_gym.cost_models import CostModel, Metric, Metrics, make_cost_model
-from codesign_gym.envs import DesignProblem, Evaluation, Spec, make_problem
-from codesign_gym.envs.rewards import WeightedProduct
-from codesign_gym.search import Agent, SearchResult, agent_class, search
-from codesign_gym.search_spaces import (
-    Categorical,
-    Condition,
-    Designs,
-    Ordinal,
-    SearchSpace,
-    make_space,
+from codesign_gym.cost_models import CostModel, make_cost_model
+from codesign_gym.envs import DesignProblem, Evaluation, make_problem
+from codesign_gym.experiments.testing_problems import (
+    SyntheticModel,
+    synthetic_problem,
+    synthetic_problems,
 )
+from codesign_gym.search import Agent, SearchResult, agent_class, search
+from codesign_gym.search.capabilities import CAPABILITIES
+from codesign_gym.search.operators import keys
+from codesign_gym.search_spaces import SearchSpace, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 
 __all__ = [
@@ -44,105 +45,19 @@ __all__ = [
     "synthetic_problems",
 ]
 
-A, B, C = "abc"
-
-_SPACES: dict[str, Callable[[], SearchSpace]] = {
-    "tiny": lambda: SearchSpace("tiny", (Categorical("x", (A, B)),)),
-    "single-value": lambda: SearchSpace(
-        "single", (Categorical("fixed", (A,)), Ordinal("y", (1, 2, 4, 8, 16)), Ordinal("one", (1,)))
-    ),
-    "categorical": lambda: SearchSpace(
-        "cat", tuple(Categorical(f"c{i}", (A, B, C, "d", "e")) for i in range(6))
-    ),
-    "conditional": lambda: SearchSpace(
-        "cond",
-        (
-            Categorical("kind", ("simple", "cached")),
-            Ordinal("cache", (1, 2, 4, 8), unit="kB", active_when=(Condition("kind", ["cached"]),)),
-            Categorical("policy", ("lru", "fifo"), active_when=(Condition("cache", [4, 8]),)),
-            Ordinal("ports", (1, 2, 3, 4, 5, 6)),
-            Ordinal("depth", tuple(range(1, 33))),
-        ),
-    ),
-    "ordinal": lambda: SearchSpace(
-        "ord", tuple(Ordinal(f"o{i}", tuple(range(1, 9))) for i in range(8))
-    ),
-    "large": lambda: SearchSpace(
-        "large", tuple(Ordinal(f"o{i}", (1, 2, 3, 4)) for i in range(120))
-    ),
-}
-
-
-class SyntheticModel(CostModel):
-    """Two positive metrics that conflict, out of seeded tables of main effects; free to evaluate.
-
-    About one design in ten is invalid where the space has more than ten.
-    """
-
-    metrics = (
-        Metric("time_ms", "ms", "min"),
-        Metric("quality_pct", "%", "max"),
-    )
-    name = "synthetic"
-    source = "seeded random tables"
-
-    def __init__(self, space: SearchSpace, invalid_share: float = 0.1) -> None:
-        self.space = space
-        rng = np.random.default_rng(0)
-        self._effects = rng.gamma(2.0, size=(2, int(space.offsets[-1]))) / len(space)
-        self._invalid = rng.random(int(space.offsets[-1])) if space.size > 10 else None
-        self._share = invalid_share
-
-    def compute(self, designs: Designs) -> Metrics:
-        """The metrics of designs ``[n, p]``."""
-        chosen = designs + self.space.offsets[:-1]
-        # Sums of each row by itself: a matrix product rounds differently in another batch.
-        effects = self._effects[:, chosen].sum(axis=2).T
-        values = 1.0 + effects * [1.0, 10.0]
-        if self._invalid is None:
-            return Metrics(self.metrics, values)
-        noise = self._invalid[chosen].sum(axis=1) % 1.0
-        return Metrics(self.metrics, values, {"synthetic defect": noise < self._share})
-
-
-def synthetic_problem(kind: str, infeasible: bool = False, objectives: int = 2) -> DesignProblem:
-    """A problem that costs nothing to evaluate.
-
-    Args:
-        kind: Kind of space: tiny, single-value, categorical, conditional, ordinal, large.
-        infeasible: Whether no design keeps the spec.
-        objectives: 1 or 2.
-    """
-    space = _SPACES[kind]()
-    return DesignProblem(
-        name=f"synthetic-{kind}",
-        space=space,
-        models=(SyntheticModel(space),),
-        objective_names=("time_ms", "quality_pct")[:objectives],
-        specs=(Spec("time_ms", "<=", 0.5 if infeasible else 3.0),),
-        reward=WeightedProduct(
-            {"time_ms": -1.0, "quality_pct": 0.5}, {"time_ms": 1.0, "quality_pct": 10.0}
-        ),
-    )
-
-
-def synthetic_problems() -> dict[str, DesignProblem]:
-    """Every kind of problem that an agent must cope with, by name."""
-    problems = {kind: synthetic_problem(kind) for kind in _SPACES}
-    problems["infeasible"] = synthetic_problem("ordinal", infeasible=True)
-    problems["one-objective"] = synthetic_problem("ordinal", objectives=1)
-    return problems
-
 
 class AgentConformance:
-    """Every agent; give a fixture ``agent``: a registered name, ``module:Class`` or a class."""
+    """Every agent; give a fixture ``agent``: a registered name, ``module:Class`` or a class.
+
+    Problems that lack what the agent's class says that it needs are left out.
+    """
 
     budget = 40
     """Evaluations of each search."""
 
     def test_search_spends_the_budget_inside_the_space(self, agent: str | type[Agent]) -> None:
         """On every kind of problem: exactly the budget, canonical designs only."""
-        for problem in synthetic_problems().values():
+        for problem in _served(agent).values():
             history = _search(agent, problem, self.budget).history
             assert len(history) == self.budget
             space = problem.space
@@ -150,7 +65,7 @@ class AgentConformance:
 
     def test_same_seed_same_history(self, agent: str | type[Agent]) -> None:
         """Equal seeds give equal searches; another seed gives another one."""
-        problem = synthetic_problem("ordinal")
+        problem = _usual(agent)
         first, again, other = (
             _search(agent, problem, self.budget, seed).history.designs for seed in (3, 3, 4)
         )
@@ -161,13 +76,12 @@ class AgentConformance:
         """Hash seeds, addresses and earlier work of the process play no part."""
         if not isinstance(agent, str):
             return  # another process can find an agent by name alone
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            there = pool.submit(history_digest, agent, self.budget).result()
+        there = _another_process().submit(history_digest, agent, self.budget).result()
         assert history_digest(agent, self.budget) == there
 
     def test_ask_any_number(self, agent: str | type[Agent]) -> None:
         """``ask(n)`` gives ``n`` int32 designs of the space, whatever ``n``."""
-        for kind, problem in synthetic_problems().items():
+        for kind, problem in _served(agent).items():
             made = _make(agent, problem)
             if made.owns_loop:
                 return
@@ -175,36 +89,79 @@ class AgentConformance:
                 designs = made.ask(n)
                 assert designs.shape == (n, len(problem.space))
                 assert designs.dtype == np.int32
+                assert np.array_equal(problem.space.canonical(designs), designs)
                 made.tell(designs, problem.evaluate(designs))
 
-    def test_learns_from_designs_it_did_not_ask_for(self, agent: str | type[Agent]) -> None:
-        """A warm start: others' designs, in parts, invalid and infeasible ones among them."""
-        problem = synthetic_problem("conditional")
+    def test_first_proposals_differ(self, agent: str | type[Agent]) -> None:
+        """Where there are 100 times as many designs, no more than a fifth are repetitions."""
+        problem = _usual(agent)
         made = _make(agent, problem)
         if made.owns_loop:
             return
-        designs = problem.space.sample(60, np.random.default_rng(0))
-        evaluation = problem.evaluate(designs)
-        made.tell(designs[:10], evaluation.take(slice(10)))
-        made.tell(designs[10:], evaluation.take(slice(10, None)))
-        assert made.ask(5).shape == (5, len(problem.space))
+        asked = []
+        for _ in range(5):
+            asked.append(made.ask(8))
+            made.tell(asked[-1], problem.evaluate(asked[-1]))
+        assert len(set(keys(np.concatenate(asked)))) >= 32
+
+    def test_learns_from_designs_it_did_not_ask_for(self, agent: str | type[Agent]) -> None:
+        """A warm start: others' designs, in parts, invalid and infeasible ones among them."""
+        for problem in _served(agent, "conditional", "infeasible", "categorical").values():
+            made = _make(agent, problem)
+            if made.owns_loop:
+                return
+            designs = problem.space.sample(60, np.random.default_rng(0))
+            evaluation = problem.evaluate(designs)
+            made.tell(designs[:10], evaluation.take(slice(10)))
+            made.tell(designs[10:], evaluation.take(slice(10, None)))
+            assert made.ask(5).shape == (5, len(problem.space))
+
+    def test_is_told_in_any_order(self, agent: str | type[Agent]) -> None:
+        """Late, backwards, in parts, twice, never, with others' among them, or of nothing."""
+        for problem in _served(agent, "conditional", "one-objective").values():
+            made = _make(agent, problem)
+            if made.owns_loop:
+                return
+            rng = np.random.default_rng(1)
+            rounds = [made.ask(7) for _ in range(4)]  # three of them are under way meanwhile
+            for designs in (*rounds[::-1], rounds[0], rounds[0][:0]):
+                told = np.concatenate([designs[rng.permutation(len(designs))[:5]], rounds[1][:2]])
+                told = np.concatenate([told, problem.space.sample(2, rng)])[::-1]
+                made.tell(told, problem.evaluate(told))
+                made.tell(told[:0], problem.evaluate(told[:0]))
+                asked = made.ask(3)
+                assert np.array_equal(problem.space.canonical(problem.space.check(asked)), asked)
+
+    def test_nothing_valid(self, agent: str | type[Agent]) -> None:
+        """Designs that all failed are no reason to stop."""
+        problem = _usual(agent)
+        nothing = replace(problem, models=(SyntheticModel(problem.space, invalid_share=1.0),))
+        made = _make(agent, nothing)
+        if made.owns_loop:
+            return
+        for n in (1, 9, 30, 9):
+            designs = made.ask(n)
+            evaluation = nothing.evaluate(designs)
+            assert not evaluation.metrics.valid.any()
+            made.tell(designs, evaluation)
+        assert made.ask(4).shape == (4, len(nothing.space))
 
     def test_state_round_trip(self, agent: str | type[Agent]) -> None:
         """An agent made from another's state, through JSON, goes on exactly like it."""
-        problem = synthetic_problem("ordinal")
-        made, copy = _make(agent, problem), _make(agent, problem, seed=9)
-        if made.owns_loop:
-            return
-        for _ in range(3):
-            designs = made.ask(20)
-            made.tell(designs, problem.evaluate(designs))
-        copy.load_state_dict(json.loads(json.dumps(made.state_dict())))
-        for _ in range(2):
-            designs, same = made.ask(8), copy.ask(8)
-            assert np.array_equal(designs, same)
-            evaluation = problem.evaluate(designs)
-            made.tell(designs, evaluation)
-            copy.tell(designs, evaluation)
+        for problem in _served(agent, "ordinal", "conditional").values():
+            made, copy = _make(agent, problem), _make(agent, problem, seed=9)
+            if made.owns_loop:
+                return
+            for _ in range(3):
+                designs = made.ask(20)
+                made.tell(designs[:15], problem.evaluate(designs[:15]))
+            copy.load_state_dict(json.loads(json.dumps(made.state_dict())))
+            for _ in range(2):
+                designs, same = made.ask(8), copy.ask(8)
+                assert np.array_equal(designs, same)
+                evaluation = problem.evaluate(designs)
+                made.tell(designs, evaluation)
+                copy.tell(designs, evaluation)
 
 
 class SpaceConformance:
@@ -318,8 +275,15 @@ def conformance(kind: str, name: str) -> Iterator[tuple[str, str]]:
 
 def history_digest(agent: str, budget: int) -> str:
     """A fingerprint of a search, to compare across processes."""
-    history = _search(agent, synthetic_problem("conditional"), budget, seed=5).history
+    problem = _served(agent, "conditional", "ordinal", "categorical").popitem()[1]
+    history = _search(agent, problem, budget, seed=5).history
     return hashlib.sha256(history.designs.tobytes()).hexdigest()
+
+
+@cache
+def _another_process() -> ProcessPoolExecutor:
+    """One for all agents: most of its time is what importing their libraries takes."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
 def _known_agent(name: str) -> str:
@@ -327,9 +291,30 @@ def _known_agent(name: str) -> str:
     return name
 
 
+def _served(agent: str | type[Agent], *kinds: str) -> dict[str, DesignProblem]:
+    """The synthetic problems, or those of some kinds, that have what the agent needs."""
+    needs = [CAPABILITIES[need] for need in _kind(agent).needs]
+    found = {
+        kind: problem
+        for kind, problem in synthetic_problems().items()
+        if (not kinds or kind in kinds) and all(need.there(problem.statement) for need in needs)
+    }
+    assert found or kinds, "no synthetic problem has what the agent needs"
+    return found or _served(agent)
+
+
+def _usual(agent: str | type[Agent]) -> DesignProblem:
+    """A problem that is neither tiny nor large, where the agent can serve one."""
+    served = _served(agent)
+    return served.get("ordinal") or max(served.values(), key=lambda problem: problem.space.size)
+
+
+def _kind(agent: str | type[Agent]) -> type[Agent]:
+    return agent_class(agent) if isinstance(agent, str) else agent
+
+
 def _make(agent: str | type[Agent], problem: DesignProblem, seed: int = 0) -> Agent:
-    kind = agent_class(agent) if isinstance(agent, str) else agent
-    return kind(problem.statement, seed)
+    return _kind(agent)(problem.statement, seed)
 
 
 def _search(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
 
 from codesign_gym.envs import Evaluation, Evaluator, ProblemStatement
+from codesign_gym.search.capabilities import check_capabilities
 from codesign_gym.search.options import NoOptions
 from codesign_gym.search.state import pack, unpack
 from codesign_gym.search_spaces import Designs, InputError
@@ -32,15 +35,21 @@ class Agent(ABC):
         batch_size: Designs per round of the default search loop.
         owns_loop: Whether the agent drives the evaluator itself (`search` is overridden, `ask` and
             `tell` are not available).
+        needs: What a problem must offer, names in `capabilities.CAPABILITIES`; checked when the
+            agent is made.
+        packages: Modules that must be installed -> the extra of this package that has them.
     """
 
     Options: ClassVar[type] = NoOptions
     batch_size: int = 1
     owns_loop: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def __init__(
         self, statement: ProblemStatement, seed: int = 0, options: Any | None = None
     ) -> None:
+        check_capabilities(type(self).__name__, statement, self.needs, self.packages)
         self.statement = statement
         self.space = statement.space
         self.seed = seed

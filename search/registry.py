@@ -7,15 +7,19 @@ from typing import Any
 from codesign_gym.envs import DesignProblem, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.agents import (
+    A2c,
     Annealing,
     AntColony,
     Auto,
+    CatCma,
+    Dqn,
     Forest,
     GaussianProcess,
     Genetic,
     Ippo,
     LocalSearch,
     Mappo,
+    MaskablePpo,
     Nsga2,
     OptunaAgent,
     Ppo,
@@ -25,21 +29,26 @@ from codesign_gym.search.agents import (
     Sac,
     Tpe,
 )
+from codesign_gym.search.agents.exec import PREFIX, exec_agent
 from codesign_gym.search.options import make_options
 from codesign_gym.search_spaces import InputError, Registry
 
 AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 """Registered agents: name -> class."""
 
+AGENTS.register("a2c")(A2c)
 AGENTS.register("annealing")(Annealing)
 AGENTS.register("ant-colony")(AntColony)
 AGENTS.register("auto")(Auto)
+AGENTS.register("catcma")(CatCma)
+AGENTS.register("dqn")(Dqn)
 AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)
 AGENTS.register("ippo")(Ippo)
 AGENTS.register("local-search")(LocalSearch)
 AGENTS.register("mappo")(Mappo)
+AGENTS.register("maskable-ppo")(MaskablePpo)
 AGENTS.register("nsga2")(Nsga2)
 AGENTS.register("optuna")(OptunaAgent)
 AGENTS.register("ppo")(Ppo)
@@ -51,12 +60,18 @@ AGENTS.register("tpe")(Tpe)
 
 
 def agent_class(name: str) -> type[Agent]:
-    """The class called ``name``: a registered name, or ``module:Class`` of an importable module.
+    """The class called ``name``.
+
+    Args:
+        name: A registered name, ``module:Class`` of an importable module, or ``exec:COMMAND``, a
+            program that speaks the protocol of `docs/exec-agents.md`.
 
     Raises:
         InputError: There is no such agent, its module cannot be imported, or it is not a subclass
             of `Agent`.
     """
+    if isinstance(name, str) and name.startswith(PREFIX):
+        return exec_agent(name)
     found: Any = AGENTS.get(name)
     if not (isinstance(found, type) and issubclass(found, Agent)):
         raise InputError(f"agent {name!r} must be a subclass of codesign_gym.Agent, got {found!r}")

@@ -72,6 +72,9 @@ class Sb3VecEnv(VecEnv):
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Any:
         """Call a method, once for each index."""
         method = getattr(self.env, method_name)
+        if method_name == "action_masks":  # sb3-contrib asks each environment for its own
+            masks = method(*args, **kwargs)
+            return [masks[i] for i in self._get_indices(indices)]
         return [method(*args, **kwargs) for _ in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:

@@ -8,7 +8,10 @@ import sys
 from typing import Any
 
 LIMIT_S = 0.3
-HEAVY = {"torch", "sklearn", "stable_baselines3", "numba", "optuna", "plotly", "moocore", "onnx"}
+HEAVY = {
+    "cmaes", "distributed", "moocore", "numba", "onnx", "optuna", "plotly", "sb3_contrib",
+    "sklearn", "stable_baselines3", "torch",
+}  # fmt: skip
 
 SCRIPT = """
 import json, sys, time

@@ -12,7 +12,10 @@ ROOT = Path(__file__).parents[1]
 LAYERS = ("search_spaces", "cost_models", "envs", "search", "experiments")
 """Lowest first: a folder imports from itself and from those before it."""
 
-HEAVY = {"moocore", "numba", "onnx", "optuna", "plotly", "sklearn", "stable_baselines3", "torch"}
+HEAVY = {
+    "cmaes", "distributed", "moocore", "numba", "onnx", "optuna", "plotly", "sb3_contrib",
+    "sklearn", "stable_baselines3", "torch",
+}  # fmt: skip
 
 MAY_IMPORT_HEAVY = {
     "cost_models/accuracy/cell_torch.py": "defines torch modules; imported by the training alone",

@@ -3,6 +3,7 @@
 from codesign_gym.search.agents.annealing import Annealing
 from codesign_gym.search.agents.ant_colony import AntColony
 from codesign_gym.search.agents.auto import Auto
+from codesign_gym.search.agents.catcma import CatCma
 from codesign_gym.search.agents.forest import Forest
 from codesign_gym.search.agents.gaussian_process import GaussianProcess
 from codesign_gym.search.agents.genetic import Genetic
@@ -10,23 +11,28 @@ from codesign_gym.search.agents.local_search import LocalSearch
 from codesign_gym.search.agents.multi_agent import Ippo, Mappo
 from codesign_gym.search.agents.nsga2 import Nsga2
 from codesign_gym.search.agents.optuna import OptunaAgent
-from codesign_gym.search.agents.ppo import Ppo
+from codesign_gym.search.agents.ppo import A2c, Ppo
 from codesign_gym.search.agents.random import RandomAgent
 from codesign_gym.search.agents.regularized_evolution import RegularizedEvolution
 from codesign_gym.search.agents.reinforce import Reinforce
 from codesign_gym.search.agents.sac import Sac
+from codesign_gym.search.agents.sequential import Dqn, MaskablePpo
 from codesign_gym.search.agents.tpe import Tpe
 
 __all__ = [
+    "A2c",
     "Annealing",
     "AntColony",
     "Auto",
+    "CatCma",
+    "Dqn",
     "Forest",
     "GaussianProcess",
     "Genetic",
     "Ippo",
     "LocalSearch",
     "Mappo",
+    "MaskablePpo",
     "Nsga2",
     "OptunaAgent",
     "Ppo",

@@ -57,7 +57,8 @@ class Genetic(Agent):
 
     def ask(self, n: int) -> Designs:
         """A Latin hypercube until the population is full, then children of tournament winners."""
-        fresh = min(n, max(0, self.options.population - self._asked))
+        begun = max(self._asked, len(self._designs))  # what others found counts too
+        fresh = min(n, max(0, self.options.population - begun))
         if not len(self._designs):  # told nothing yet: there are no parents
             fresh = n
         parts = [latin_hypercube(self.space, fresh, self.rng)]

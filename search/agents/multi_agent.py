@@ -26,11 +26,10 @@ from codesign_gym.envs import Evaluation, ProblemStatement
 from codesign_gym.envs.teams import Team, TeamView
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.operators import keys
-from codesign_gym.search.options import at_least, between
+from codesign_gym.search.options import at_least, between, one_of
 from codesign_gym.search.state import pack, unpack
 from codesign_gym.search.threads import one_thread
 from codesign_gym.search_spaces import Designs
-from codesign_gym.search_spaces.errors import unknown_name
 
 if TYPE_CHECKING:
     from codesign_gym.search.multi_agent_ppo import TeamPolicy
@@ -79,10 +78,8 @@ class Ippo(Agent):
             at_least(name, option, getattr(self.options, option), 1)
         for option in ("learning_rate", "clip", "entropy"):
             between(name, option, getattr(self.options, option), 0, 1)
-        if self.options.normalize not in ("rank", "standard", "none"):
-            raise unknown_name(
-                f"normalize of {name}", self.options.normalize, ("rank", "standard", "none")
-            )
+        one_of(name, "agents", self.options.agents, ("parameter", "group"))
+        one_of(name, "normalize", self.options.normalize, ("rank", "standard", "none"))
         self.batch_size = self.options.batch_size
         self.team = Team.of(self.space, self.options.agents)
         self._policy: TeamPolicy | None = None

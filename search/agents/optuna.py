@@ -57,6 +57,9 @@ class OptunaAgent(Agent):
         )
         self._log: list[tuple[str, Any, Any]] = []
         self._begin()
+        if self._pareto:  # a sampler of one objective says so when it is asked
+            self.ask(1)
+            self._begin()
 
     def _begin(self) -> None:
         import optuna
@@ -157,7 +160,8 @@ def _sampler(name: str, seed: int, constrained: bool) -> BaseSampler:
     by_lower = {short.lower(): full for short, full in usable.items()}
     full_name = by_lower.get(name.lower().removesuffix("sampler"))
     if full_name is None:
-        raise unknown_name("Optuna sampler", name, usable)
+        error = unknown_name("Optuna sampler", name, usable)
+        raise InputError(f"option 'sampler' of optuna: {error}")
     kind = getattr(optuna.samplers, full_name)
     takes = inspect.signature(kind).parameters
     arguments: dict[str, Any] = {"seed": seed}

@@ -1,14 +1,24 @@
-"""Proximal policy optimisation (Schulman et al. 2017) by stable-baselines3."""
+"""Policy gradients by stable-baselines3 on the game in which an action is a whole design.
+
+PPO: Schulman et al. 2017. A2C: the synchronous form of Mnih et al., ICML 2016.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator, ProblemStatement
-from codesign_gym.search.agent import Agent
+from numpy.typing import ArrayLike
+
+from codesign_gym.envs import Evaluation, ProblemStatement
+from codesign_gym.search.agents.stable_baselines import StableBaselines
 from codesign_gym.search.options import at_least, between
-from codesign_gym.search_spaces import Designs
+
+if TYPE_CHECKING:
+    from gymnasium.vector import VectorEnv
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
 
 
 @dataclass(frozen=True)
@@ -32,12 +42,11 @@ class PpoOptions:
     hidden: int = 64
 
 
-class Ppo(Agent):
+class Ppo(StableBaselines):
     """PPO with one categorical head per parameter, an episode being one design."""
 
     Options = PpoOptions
     options: PpoOptions
-    owns_loop = True
 
     def __init__(
         self, statement: ProblemStatement, seed: int = 0, options: Any | None = None
@@ -49,38 +58,83 @@ class Ppo(Agent):
         for name in ("learning_rate", "entropy"):
             between("ppo", name, getattr(self.options, name), 0, 1)
 
-    def ask(self, n: int) -> Designs:
-        """Not available: the policy needs the rewards of its own actions, in order."""
-        raise NotImplementedError("ppo drives the evaluator itself: use search()")
+    def game(self, evaluate: Callable[[ArrayLike], Evaluation]) -> VectorEnv[Any, Any, Any]:
+        """A whole design per step."""
+        from codesign_gym.envs.design_env import DesignVectorEnv
 
-    def tell(self, designs: Designs, evaluation: Evaluation) -> None:
-        """Not available, see `ask`."""
-        raise NotImplementedError("ppo drives the evaluator itself: use search()")
+        return DesignVectorEnv(self.options.num_envs, self.statement, evaluate=evaluate)
 
-    def search(self, evaluator: Evaluator) -> None:
-        """Train the policy until the budget is used up."""
+    def algorithm(self, env: VecEnv, budget: int) -> BaseAlgorithm:
+        """PPO, an update per rollout."""
         from stable_baselines3 import PPO
 
+        options = self.options
+        return PPO(
+            "MlpPolicy",
+            env,
+            n_steps=options.rollout,
+            batch_size=options.num_envs * options.rollout,
+            n_epochs=options.epochs,
+            learning_rate=options.learning_rate,
+            ent_coef=options.entropy,
+            policy_kwargs={"net_arch": [options.hidden, options.hidden]},
+            seed=self.seed,
+            device="cpu",
+        )
+
+
+@dataclass(frozen=True)
+class A2cOptions:
+    """What can be set.
+
+    Attributes:
+        num_envs: Designs evaluated as one batch.
+        learning_rate: Of Adam.
+        entropy: Weight of the entropy bonus, which keeps the policy exploring.
+        hidden: Width of the two hidden layers.
+    """
+
+    num_envs: int = 16
+    learning_rate: float = 1e-2
+    entropy: float = 0.01
+    hidden: int = 64
+
+
+class A2c(StableBaselines):
+    """A2C with one categorical head per parameter, an episode being one design."""
+
+    Options = A2cOptions
+    options: A2cOptions
+
+    def __init__(
+        self, statement: ProblemStatement, seed: int = 0, options: Any | None = None
+    ) -> None:
+        super().__init__(statement, seed, options)
+        at_least("a2c", "num_envs", self.options.num_envs, 2)
+        at_least("a2c", "hidden", self.options.hidden, 1)
+        for name in ("learning_rate", "entropy"):
+            between("a2c", name, getattr(self.options, name), 0, 1)
+
+    def game(self, evaluate: Callable[[ArrayLike], Evaluation]) -> VectorEnv[Any, Any, Any]:
+        """A whole design per step."""
         from codesign_gym.envs.design_env import DesignVectorEnv
-        from codesign_gym.search.sb3 import Sb3VecEnv, isolated_random_state, within_budget
+
+        return DesignVectorEnv(self.options.num_envs, self.statement, evaluate=evaluate)
+
+    def algorithm(self, env: VecEnv, budget: int) -> BaseAlgorithm:
+        """A2C, an update per batch; advantages are scaled, since rewards have any magnitude."""
+        from stable_baselines3 import A2C
 
         options = self.options
-        env = DesignVectorEnv(options.num_envs, self.statement, evaluate=within_budget(evaluator))
-        with isolated_random_state():
-            model = PPO(
-                "MlpPolicy",
-                Sb3VecEnv(env),
-                n_steps=options.rollout,
-                batch_size=options.num_envs * options.rollout,
-                n_epochs=options.epochs,
-                learning_rate=options.learning_rate,
-                ent_coef=options.entropy,
-                policy_kwargs={"net_arch": [options.hidden, options.hidden]},
-                seed=self.seed,
-                device="cpu",
-            )
-            try:
-                while evaluator.remaining:
-                    model.learn(evaluator.remaining, reset_num_timesteps=False)
-            except BudgetExhausted:
-                pass  # in the middle of a rollout: nothing more to learn from
+        return A2C(
+            "MlpPolicy",
+            env,
+            n_steps=1,
+            learning_rate=options.learning_rate,
+            ent_coef=options.entropy,
+            normalize_advantage=True,
+            use_rms_prop=False,
+            policy_kwargs={"net_arch": [options.hidden, options.hidden]},
+            seed=self.seed,
+            device="cpu",
+        )

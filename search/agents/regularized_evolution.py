@@ -49,7 +49,8 @@ class RegularizedEvolution(Agent):
 
     def ask(self, n: int) -> Designs:
         """Random designs until the population is full, then mutants of tournament winners."""
-        fresh = min(n, max(0, self.options.population - self._asked))
+        begun = max(self._asked, len(self._designs))  # what others found counts too
+        fresh = min(n, max(0, self.options.population - begun))
         if not self._designs:  # told nothing yet: there is nobody to mutate
             fresh = n
         parts = [self.space.sample(fresh, self.rng)]

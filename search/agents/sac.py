@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator, ProblemStatement
-from codesign_gym.search.agent import Agent
+from codesign_gym.envs import Evaluation, ProblemStatement
+from codesign_gym.search.agents.stable_baselines import MOST_REMEMBERED, StableBaselines
 from codesign_gym.search.options import at_least, between
 from codesign_gym.search_spaces import Designs, SearchSpace
+
+if TYPE_CHECKING:
+    from gymnasium.vector import VectorEnv
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,11 @@ def choices_of(space: SearchSpace, points: NDArray[np.floating[Any]]) -> Designs
     return space.from_unit((np.clip(points, -1.0, 1.0).astype(np.float64) + 1) / 2)
 
 
-class Sac(Agent):
+class Sac(StableBaselines):
     """SAC, whose actions are points of a cube cut evenly into designs, an episode being one."""
 
     Options = SacOptions
     options: SacOptions
-    owns_loop = True
 
     def __init__(
         self, statement: ProblemStatement, seed: int = 0, options: Any | None = None
@@ -65,45 +70,35 @@ class Sac(Agent):
             if value is not None:
                 between("sac", name, value, 0, 1)
 
-    def ask(self, n: int) -> Designs:
-        """Not available: the actor needs the rewards of its own actions."""
-        raise NotImplementedError("sac drives the evaluator itself: use search()")
-
-    def tell(self, designs: Designs, evaluation: Evaluation) -> None:
-        """Not available, see `ask`."""
-        raise NotImplementedError("sac drives the evaluator itself: use search()")
-
-    def search(self, evaluator: Evaluator) -> None:
-        """Train the actor until the budget is used up."""
+    def game(self, evaluate: Callable[[ArrayLike], Evaluation]) -> VectorEnv[Any, Any, Any]:
+        """A point of the cube per step."""
         from gymnasium.spaces import Box
         from gymnasium.wrappers.vector import TransformAction
-        from stable_baselines3 import SAC
 
         from codesign_gym.envs.design_env import DesignVectorEnv
-        from codesign_gym.search.sb3 import Sb3VecEnv, isolated_random_state, within_budget
 
-        options, space = self.options, self.space
-        env = TransformAction(
-            DesignVectorEnv(options.num_envs, self.statement, evaluate=within_budget(evaluator)),
+        space = self.space
+        return TransformAction(
+            DesignVectorEnv(self.options.num_envs, self.statement, evaluate=evaluate),
             lambda points: choices_of(space, points).astype(np.int64),
             single_action_space=Box(-1.0, 1.0, (len(space),), np.float32),
         )
-        with isolated_random_state():
-            model = SAC(
-                "MlpPolicy",
-                Sb3VecEnv(env),
-                learning_starts=options.learning_starts,
-                gradient_steps=options.gradient_steps,
-                batch_size=options.batch_size,
-                buffer_size=evaluator.budget + options.num_envs,
-                learning_rate=options.learning_rate,
-                ent_coef="auto" if options.entropy is None else options.entropy,
-                policy_kwargs={"net_arch": [options.hidden, options.hidden]},
-                seed=self.seed,
-                device="cpu",
-            )
-            try:
-                while evaluator.remaining:
-                    model.learn(evaluator.remaining, reset_num_timesteps=False)
-            except BudgetExhausted:
-                pass  # nothing more to learn from
+
+    def algorithm(self, env: VecEnv, budget: int) -> BaseAlgorithm:
+        """SAC, learning from every batch."""
+        from stable_baselines3 import SAC
+
+        options, most = self.options, max(MOST_REMEMBERED, self.options.num_envs)
+        return SAC(
+            "MlpPolicy",
+            env,
+            learning_starts=options.learning_starts,
+            gradient_steps=options.gradient_steps,
+            batch_size=options.batch_size,
+            buffer_size=min(budget + options.num_envs, most),
+            learning_rate=options.learning_rate,
+            ent_coef="auto" if options.entropy is None else options.entropy,
+            policy_kwargs={"net_arch": [options.hidden, options.hidden]},
+            seed=self.seed,
+            device="cpu",
+        )

@@ -9,11 +9,15 @@ import pytest
 from codesign_gym.envs import ProblemStatement
 from codesign_gym.experiments.testing import AgentConformance
 from codesign_gym.search import Agent, agent_class, list_agents
+from codesign_gym.search.capabilities import missing_packages
 
 
 class TestRegistered(AgentConformance):
     @pytest.fixture(params=list_agents())
     def agent(self, request: pytest.FixtureRequest) -> str:
+        missing = missing_packages(agent_class(request.param).packages)
+        if missing:
+            pytest.skip(f"{request.param} needs the package {missing[0]}")
         return str(request.param)
 
 

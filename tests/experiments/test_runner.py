@@ -18,8 +18,9 @@ from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, Progress, build, environment, run
 from codesign_gym.experiments.store import Store
-from codesign_gym.search import AGENTS, Agent, list_agents
+from codesign_gym.search import AGENTS, Agent, agent_class, list_agents
 from codesign_gym.search.agents import RandomAgent
+from codesign_gym.search.capabilities import missing_packages
 from codesign_gym.search_spaces import Designs, InputError
 
 PROBLEM = "resnet18-asic"
@@ -27,8 +28,11 @@ PROBLEM = "resnet18-asic"
 
 def config_of(agent: str, budget: int = 120, **changes: Any) -> RunConfig:
     small_batches: dict[str, dict[str, Any]] = {
+        "a2c": {"num_envs": 8},
+        "dqn": {"num_envs": 8, "learning_starts": 16},
         "ippo": {"batch_size": 8},
         "mappo": {"batch_size": 8},
+        "maskable-ppo": {"num_envs": 8},
         "nsga2": {"population": 16},
         "ppo": {"num_envs": 8},
         "sac": {"num_envs": 8, "learning_starts": 16},
@@ -68,6 +72,9 @@ def stored(directory: Path) -> RunRecord:
 
 @pytest.mark.parametrize("agent", list_agents())
 def test_an_interrupted_run_ends_like_an_undisturbed_one(agent: str, tmp_path: Path) -> None:
+    missing = missing_packages(agent_class(agent).packages)
+    if missing:
+        pytest.skip(f"{agent} needs the package {missing[0]}")
     config = config_of(agent, budget=2000 if agent == "random" else 120)
     whole = run(config, tmp_path / "whole")
     lengths = []

@@ -377,3 +377,25 @@ def test_the_problem_is_not_needed_to_read(tmp_path: Path) -> None:
     assert record.objectives == (Metric("time_ms", "ms", "min"),)
     assert record.specs == ()
     assert record.evaluation.violations.shape == (5, 0)
+
+
+HALF_DONE = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 2")  # so small that changes reach the file at once
+connection.execute("BEGIN IMMEDIATE")
+for _ in range(50):
+    connection.execute("UPDATE evaluations SET reason = hex(zeroblob(2000))")
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_writer_killed_between_two_kinds_of_log(tmp_path: Path, write: bool) -> None:
+    """What it left half done is undone by whoever opens the store next, a reader too."""
+    evaluation = fill(tmp_path / "s")
+    subprocess.run([sys.executable, "-c", HALF_DONE, str(tmp_path / "s")], check=False)
+    assert (tmp_path / "s-journal").stat().st_size
+    with Store(tmp_path / "s", write=write) as store:
+        assert same(store.records()[0], evaluation)
+    assert same(read(tmp_path / "s")[0], evaluation)

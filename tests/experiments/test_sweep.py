@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +20,7 @@ from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.experiments.sweep import grid, read_sweep, sweep
 from codesign_gym.search import list_agents
 from codesign_gym.search_spaces import InputError
+from tests.benchmarks.kill_sweep import kill_sweep
 
 AGENTS: dict[str, dict[str, list[int]]] = {"random": {}, "nsga2": {"population": [8, 16]}}
 PLUG_IN = '''
@@ -99,57 +96,22 @@ def test_a_run_that_fails_ends_itself_alone(plug_in: Path) -> None:
         sweep(asked, plug_in / "s")
 
 
-def start(file: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
-    code = "from codesign_gym.experiments.cli import main; main()"
-    words = [sys.executable, "-c", code, "sweep", str(file), "--jobs", "2", "--out", str(out)]
-    return subprocess.Popen([*words, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def finished(out: Path) -> int:
-    if not (out / STORE_NAME).exists():
-        return 0
-    with Store(out / STORE_NAME) as store:
-        return len(store.run_ids())
-
-
-def test_killed_workers_and_coordinators_lose_nothing(tmp_path: Path) -> None:
-    file = tmp_path / "sweep.toml"
-    file.write_text(
-        'problems = ["resnet18-asic"]\nseeds = 6\nbudget = 60\n'
-        "[agents.regularized-evolution]\npopulation = [5, 10]\n"
-    )
-    killed = 0
-    for target in (2, 5):  # the coordinator
-        process = start(file, tmp_path / "s")
-        deadline = time.monotonic() + 120
-        while finished(tmp_path / "s") < target and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        there = finished(tmp_path / "s")
-        assert there >= target
-        killed += there < 12
-    process = start(file, tmp_path / "s", "--json")
-    time.sleep(1.0)
-    for child in _children(process.pid)[-1:]:  # and a worker
-        os.kill(child, signal.SIGKILL)
-    output, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error.decode()
-    (found,) = json.loads(output)["problems"].values()
-    assert [row["seeds"] for row in found["agents"]] == [6, 6]
-    assert killed, "the sweep was over before anything was killed"
+def test_killed_workers_and_coordinators_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small form of ``python -m tests.benchmarks.kill_sweep``."""
+    outcome = kill_sweep(tmp_path, runs=40, kills=3)
+    assert outcome.coordinators_killed == 2, "the sweep was over before anything was killed"
+    assert outcome.workers_killed == 1
+    assert (outcome.lost, outcome.doubled) == (0, 0)
     with Store(tmp_path / "s" / STORE_NAME) as store:
         records = store.records()
-    assert len(records) == 12
-    for record in records[::5]:
+    assert sorted(record.config.seed for record in records) == list(range(40))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for record in records[::13]:
         alone = run(record.config, tmp_path / "alone")
         np.testing.assert_array_equal(alone.evaluation.designs, record.evaluation.designs)
-
-
-def _children(process: int) -> list[int]:
-    text = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(child) for child in text.split()]
 
 
 def test_the_command(tmp_path: Path) -> None:

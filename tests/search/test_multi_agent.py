@@ -243,8 +243,10 @@ def test_the_team_sees_the_first_observation_of_the_game() -> None:
     assert np.array_equal(agent._policy._observation[:, 0].numpy(), first)
 
 
-def test_an_unknown_normalisation_or_form_suggests_the_nearest() -> None:
-    with pytest.raises(InputError, match="unknown normalize of mappo 'ranks'; did you mean 'rank'"):
+def test_an_unknown_normalisation_or_form_names_those_there_are() -> None:
+    with pytest.raises(
+        InputError, match="'normalize' of mappo must be one of rank, standard, none"
+    ):
         make_agent("mappo", ORDINAL, 0, normalize="ranks")
-    with pytest.raises(InputError, match="did you mean 'group'"):
+    with pytest.raises(InputError, match="'agents' of ippo must be one of parameter, group"):
         make_agent("ippo", ORDINAL, 0, agents="groups")

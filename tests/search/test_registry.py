@@ -19,15 +19,19 @@ PROBLEM = synthetic_problem("ordinal")
 
 def test_registered_agents() -> None:
     assert list_agents() == [
+        "a2c",
         "annealing",
         "ant-colony",
         "auto",
+        "catcma",
+        "dqn",
         "forest",
         "genetic",
         "gp",
         "ippo",
         "local-search",
         "mappo",
+        "maskable-ppo",
         "nsga2",
         "optuna",
         "ppo",

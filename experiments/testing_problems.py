@@ -1,0 +1,101 @@
+"""Problems that cost nothing to evaluate, one of every kind that an agent must cope with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from codesign_gym.cost_models import CostModel, Metric, Metrics
+from codesign_gym.envs import DesignProblem, Spec
+from codesign_gym.envs.rewards import WeightedProduct
+from codesign_gym.search_spaces import Categorical, Condition, Designs, Ordinal, SearchSpace
+
+A, B, C = "abc"
+
+_SPACES: dict[str, Callable[[], SearchSpace]] = {
+    "tiny": lambda: SearchSpace("tiny", (Categorical("x", (A, B)),)),
+    "single-value": lambda: SearchSpace(
+        "single", (Categorical("fixed", (A,)), Ordinal("y", (1, 2, 4, 8, 16)), Ordinal("one", (1,)))
+    ),
+    "categorical": lambda: SearchSpace(
+        "cat", tuple(Categorical(f"c{i}", (A, B, C, "d", "e")) for i in range(6))
+    ),
+    "conditional": lambda: SearchSpace(
+        "cond",
+        (
+            Categorical("kind", ("simple", "cached")),
+            Ordinal("cache", (1, 2, 4, 8), unit="kB", active_when=(Condition("kind", ["cached"]),)),
+            Categorical("policy", ("lru", "fifo"), active_when=(Condition("cache", [4, 8]),)),
+            Ordinal("ports", (1, 2, 3, 4, 5, 6)),
+            Ordinal("depth", tuple(range(1, 33))),
+        ),
+    ),
+    "ordinal": lambda: SearchSpace(
+        "ord", tuple(Ordinal(f"o{i}", tuple(range(1, 9))) for i in range(8))
+    ),
+    "large": lambda: SearchSpace(
+        "large", tuple(Ordinal(f"o{i}", (1, 2, 3, 4)) for i in range(120))
+    ),
+}
+
+
+class SyntheticModel(CostModel):
+    """Two positive metrics that conflict, out of seeded tables of main effects; free to evaluate.
+
+    About one design in ten is invalid where the space has more than ten.
+    """
+
+    metrics = (
+        Metric("time_ms", "ms", "min"),
+        Metric("quality_pct", "%", "max"),
+    )
+    name = "synthetic"
+    source = "seeded random tables"
+
+    def __init__(self, space: SearchSpace, invalid_share: float = 0.1) -> None:
+        self.space = space
+        rng = np.random.default_rng(0)
+        self._effects = rng.gamma(2.0, size=(2, int(space.offsets[-1]))) / len(space)
+        self._invalid = rng.random(int(space.offsets[-1])) if space.size > 10 else None
+        self._share = invalid_share
+
+    def compute(self, designs: Designs) -> Metrics:
+        """The metrics of designs ``[n, p]``."""
+        chosen = designs + self.space.offsets[:-1]
+        # Sums of each row by itself: a matrix product rounds differently in another batch.
+        effects = self._effects[:, chosen].sum(axis=2).T
+        values = 1.0 + effects * [1.0, 10.0]
+        if self._invalid is None:
+            return Metrics(self.metrics, values)
+        noise = self._invalid[chosen].sum(axis=1) % 1.0
+        return Metrics(self.metrics, values, {"synthetic defect": noise < self._share})
+
+
+def synthetic_problem(kind: str, infeasible: bool = False, objectives: int = 2) -> DesignProblem:
+    """A problem that costs nothing to evaluate.
+
+    Args:
+        kind: Kind of space: tiny, single-value, categorical, conditional, ordinal, large.
+        infeasible: Whether no design keeps the spec.
+        objectives: 1 or 2.
+    """
+    space = _SPACES[kind]()
+    return DesignProblem(
+        name=f"synthetic-{kind}",
+        space=space,
+        models=(SyntheticModel(space),),
+        objective_names=("time_ms", "quality_pct")[:objectives],
+        specs=(Spec("time_ms", "<=", 0.5 if infeasible else 3.0),),
+        reward=WeightedProduct(
+            {"time_ms": -1.0, "quality_pct": 0.5}, {"time_ms": 1.0, "quality_pct": 10.0}
+        ),
+    )
+
+
+def synthetic_problems() -> dict[str, DesignProblem]:
+    """Every kind of problem that an agent must cope with, by name."""
+    problems = {kind: synthetic_problem(kind) for kind in _SPACES}
+    problems["infeasible"] = synthetic_problem("ordinal", infeasible=True)
+    problems["one-objective"] = synthetic_problem("ordinal", objectives=1)
+    return problems
