@@ -167,16 +167,10 @@ def _train_row(
     seeds: list[int],
     recipe: Recipe,
 ) -> dict[str, Any]:
-    import torch
-
     from codesign_gym.cost_models.accuracy.training import builder, train
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # networks this small lose by more, and the sums stay in one order
-    try:
+    with one_thread():
         trained = train(builder(space, design), get_task(task), seeds, recipe)
-    finally:
-        torch.set_num_threads(threads)
     return {
         "network": network,
         "correct": trained.correct.tolist(),
