@@ -10,6 +10,7 @@ from codesign_gym.search.agents import (
     Annealing,
     AntColony,
     Auto,
+    Eas,
     Forest,
     GaussianProcess,
     Genetic,
@@ -34,6 +35,7 @@ AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 AGENTS.register("annealing")(Annealing)
 AGENTS.register("ant-colony")(AntColony)
 AGENTS.register("auto")(Auto)
+AGENTS.register("eas")(Eas)
 AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)

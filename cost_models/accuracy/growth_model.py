@@ -124,15 +124,13 @@ class GrowthModel(CostModel):
 
     def _train(self, network: Plain) -> tuple[Course, int]:
         """How the network's training went, and its parameters."""
-        from codesign_gym.cost_models.accuracy.growing_torch import fit, fresh
+        from codesign_gym.cost_models.accuracy.growing_torch import fresh
 
-        data = training_data(self.training_size)
-        with one_thread():
-            if self.inherit:
-                module = inherited(network, self.seed, self.training_size)
-            else:
-                module = fresh(network, self.seed)
-            course = fit(module, data, self.recipe, self.seed)
+        if self.inherit:
+            module = inherited(network, self.seed, self.training_size)
+        else:
+            module = fresh(network, self.seed)
+        course = train_grown(module, training_data(self.training_size), self.recipe, self.seed)
         return course, sum(p.numel() for p in module.parameters())
 
 
@@ -153,12 +151,19 @@ def trained_root(seed: int, size: int, network: Plain = ROOT) -> PlainNetwork:
         size: Training sequences.
         network: The root unless another one is to be grown.
     """
-    from codesign_gym.cost_models.accuracy.growing_torch import fit, fresh
+    from codesign_gym.cost_models.accuracy.growing_torch import fresh
+
+    module = fresh(network, seed)
+    train_grown(module, training_data(size), Recipe(epochs=ROOT_EPOCHS), seed)
+    return module
+
+
+def train_grown(module: PlainNetwork, data: Data, recipe: Recipe, seed: int) -> Course:
+    """`fit` on one thread, so that the sums stay in one order."""
+    from codesign_gym.cost_models.accuracy.growing_torch import fit
 
     with one_thread():
-        module = fresh(network, seed)
-        fit(module, training_data(size), Recipe(epochs=ROOT_EPOCHS), seed)
-    return module
+        return fit(module, data, recipe, seed)
 
 
 def inherited(

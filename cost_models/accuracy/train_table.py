@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, get_task
+from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.cost_models.workers import each
 from codesign_gym.search_spaces import InputError, make_space
 from codesign_gym.search_spaces.errors import unknown_name

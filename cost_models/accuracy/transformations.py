@@ -106,12 +106,11 @@ def _widen(
 
     # Behind the last pooling a channel is one input per position; elsewhere it is one input.
     read = _weighing(source_reader).weight
-    per_channel = read.unflatten(1, (old, -1))
-    shape = [1, -1] + [1] * (per_channel.dim() - 2)
-    divided = per_channel[:, origin] / copies.view(shape)
+    per_channel = read.reshape(len(read), old, -1)
+    divided = per_channel[:, origin] / copies[None, :, None]
     state = source_reader.state_dict()
     name = "0.weight" if isinstance(source_reader, nn.Sequential) else "weight"
-    target_reader.load_state_dict(state | {name: divided.flatten(1, 2)})
+    target_reader.load_state_dict(state | {name: divided.reshape(len(read), -1, *read.shape[2:])})
 
 
 @torch.no_grad()

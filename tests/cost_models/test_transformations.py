@@ -89,7 +89,7 @@ def test_every_step_in_any_order_keeps_the_function(steps: list[Step], seed: int
 
 def test_on_sequences_that_no_batch_norm_has_seen() -> None:
     module = used(3)
-    steps = [Deeper(0, 0, 5), Wider(0, 1, 8), Deeper(1, 0, 3), Deeper(3, 0), Wider(3, 0, 64)]
+    steps = [Deeper(0, 0, 5), Wider(0, 1, 12), Deeper(1, 0, 3), Deeper(3, 0), Wider(3, 0, 64)]
     unseen = torch.from_numpy(mnist1d().x_test) * 3
     with torch.no_grad():
         larger = grow(module, *steps, batch=X[:10], rng=np.random.default_rng(0)).eval()
@@ -99,20 +99,20 @@ def test_on_sequences_that_no_batch_norm_has_seen() -> None:
 def test_noise_breaks_the_symmetry_and_little_else() -> None:
     module = used(0)
     exact, noisy = (
-        grow(module, Wider(0, 0, 8), batch=X, rng=np.random.default_rng(1), noise=noise).eval()
+        grow(module, Wider(0, 0, 16), batch=X, rng=np.random.default_rng(1), noise=noise).eval()
         for noise in (0.0, 0.05)
     )
     with torch.no_grad():
-        assert torch.equal(noisy.at(0, 0)[0].weight[:4], exact.at(0, 0)[0].weight[:4])
-        assert not torch.equal(noisy.at(0, 0)[0].weight[4:], exact.at(0, 0)[0].weight[4:])
+        assert torch.equal(noisy.at(0, 0)[0].weight[:8], exact.at(0, 0)[0].weight[:8])
+        assert not torch.equal(noisy.at(0, 0)[0].weight[8:], exact.at(0, 0)[0].weight[8:])
         distance = float((noisy(X) - exact(X)).abs().mean())
         assert 0 < distance < 0.3 * float(exact(X).std())
 
 
 def test_weights_by_hand() -> None:
     module = used(1)
-    wide = grow(module, Wider(2, 0, 8), batch=X, rng=np.random.default_rng(5))
-    origin = [0, 1, 2, 3, *np.random.default_rng(5).integers(0, 4, 4)]
+    wide = grow(module, Wider(2, 0, 16), batch=X, rng=np.random.default_rng(5))
+    origin = [*range(8), *np.random.default_rng(5).integers(0, 8, 8)]
     copies = np.bincount(origin)[origin]
     small, large = (m.at(3, 0)[0].weight.detach().numpy() for m in (module, wide))
     by_hand = np.concatenate(
@@ -232,7 +232,7 @@ def test_what_cannot_be_built_says_why() -> None:
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (Wider(0, 0, 2), "width must be at least 4, got 2"),
+        (Wider(0, 0, 2), "width must be at least 8, got 2"),
         (Wider(9, 0, 8), "names a layer that is not in"),
         (Deeper(0, 5, 3), "names a layer that is not in"),
         (Deeper(0, 0, 2), r"kernel must be one of \(1, 3, 5\), got 2"),
