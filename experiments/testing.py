@@ -22,13 +22,15 @@ import numpy as np
 from codesign_gym.cost_models import CostModel, Metric, Metrics, make_cost_model
 from codesign_gym.envs import DesignProblem, Evaluation, Spec, make_problem
 from codesign_gym.envs.rewards import WeightedProduct
-from codesign_gym.search import Agent, SearchResult, agent_class, search
+from codesign_gym.search import Agent, SearchResult, agent_class, search, serves
 from codesign_gym.search_spaces import (
     Categorical,
     Condition,
     Designs,
+    InputError,
     Ordinal,
     SearchSpace,
+    growing_network,
     make_space,
 )
 from codesign_gym.search_spaces.errors import unknown_name
@@ -70,6 +72,7 @@ _SPACES: dict[str, Callable[[], SearchSpace]] = {
     "large": lambda: SearchSpace(
         "large", tuple(Ordinal(f"o{i}", (1, 2, 3, 4)) for i in range(120))
     ),
+    "growing": growing_network,
 }
 
 
@@ -109,7 +112,7 @@ def synthetic_problem(kind: str, infeasible: bool = False, objectives: int = 2) 
     """A problem that costs nothing to evaluate.
 
     Args:
-        kind: Kind of space: tiny, single-value, categorical, conditional, ordinal, large.
+        kind: Kind of space: tiny, single-value, categorical, conditional, ordinal, large, growing.
         infeasible: Whether no design keeps the spec.
         objectives: 1 or 2.
     """
@@ -127,22 +130,38 @@ def synthetic_problem(kind: str, infeasible: bool = False, objectives: int = 2) 
 
 
 def synthetic_problems() -> dict[str, DesignProblem]:
-    """Every kind of problem that an agent must cope with, by name."""
+    """Every kind of problem that an agent must cope with, unless it refuses it, by name."""
     problems = {kind: synthetic_problem(kind) for kind in _SPACES}
     problems["infeasible"] = synthetic_problem("ordinal", infeasible=True)
     problems["one-objective"] = synthetic_problem("ordinal", objectives=1)
     return problems
 
 
+def served_problem(agent: str | type[Agent], kind: str) -> DesignProblem:
+    """The synthetic problem of a kind; the first that the agent serves, where it refuses that one.
+
+    Raises:
+        InputError: The agent refuses all of them.
+    """
+    problems = synthetic_problems()
+    for problem in (problems[kind], *problems.values()):
+        if serves(agent, problem):
+            return problem
+    raise InputError(f"agent {agent!r} serves none of the problems {', '.join(problems)}")
+
+
 class AgentConformance:
-    """Every agent; give a fixture ``agent``: a registered name, ``module:Class`` or a class."""
+    """Every agent; give a fixture ``agent``: a registered name, ``module:Class`` or a class.
+
+    An agent for problems of one kind is tested on the synthetic problems that it does not refuse.
+    """
 
     budget = 40
     """Evaluations of each search."""
 
     def test_search_spends_the_budget_inside_the_space(self, agent: str | type[Agent]) -> None:
         """On every kind of problem: exactly the budget, canonical designs only."""
-        for problem in synthetic_problems().values():
+        for problem in _served(agent).values():
             history = _search(agent, problem, self.budget).history
             assert len(history) == self.budget
             space = problem.space
@@ -150,7 +169,7 @@ class AgentConformance:
 
     def test_same_seed_same_history(self, agent: str | type[Agent]) -> None:
         """Equal seeds give equal searches; another seed gives another one."""
-        problem = synthetic_problem("ordinal")
+        problem = served_problem(agent, "ordinal")
         first, again, other = (
             _search(agent, problem, self.budget, seed).history.designs for seed in (3, 3, 4)
         )
@@ -167,7 +186,7 @@ class AgentConformance:
 
     def test_ask_any_number(self, agent: str | type[Agent]) -> None:
         """``ask(n)`` gives ``n`` int32 designs of the space, whatever ``n``."""
-        for kind, problem in synthetic_problems().items():
+        for kind, problem in _served(agent).items():
             made = _make(agent, problem)
             if made.owns_loop:
                 return
@@ -179,7 +198,7 @@ class AgentConformance:
 
     def test_learns_from_designs_it_did_not_ask_for(self, agent: str | type[Agent]) -> None:
         """A warm start: others' designs, in parts, invalid and infeasible ones among them."""
-        problem = synthetic_problem("conditional")
+        problem = served_problem(agent, "conditional")
         made = _make(agent, problem)
         if made.owns_loop:
             return
@@ -191,7 +210,7 @@ class AgentConformance:
 
     def test_state_round_trip(self, agent: str | type[Agent]) -> None:
         """An agent made from another's state, through JSON, goes on exactly like it."""
-        problem = synthetic_problem("ordinal")
+        problem = served_problem(agent, "ordinal")
         made, copy = _make(agent, problem), _make(agent, problem, seed=9)
         if made.owns_loop:
             return
@@ -318,13 +337,19 @@ def conformance(kind: str, name: str) -> Iterator[tuple[str, str]]:
 
 def history_digest(agent: str, budget: int) -> str:
     """A fingerprint of a search, to compare across processes."""
-    history = _search(agent, synthetic_problem("conditional"), budget, seed=5).history
+    history = _search(agent, served_problem(agent, "conditional"), budget, seed=5).history
     return hashlib.sha256(history.designs.tobytes()).hexdigest()
 
 
 def _known_agent(name: str) -> str:
     agent_class(name)  # raises where there is none
     return name
+
+
+def _served(agent: str | type[Agent]) -> dict[str, DesignProblem]:
+    """The synthetic problems that an agent does not refuse."""
+    problems = synthetic_problems()
+    return {kind: problem for kind, problem in problems.items() if serves(agent, problem)}
 
 
 def _make(agent: str | type[Agent], problem: DesignProblem, seed: int = 0) -> Agent:

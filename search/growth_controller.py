@@ -194,10 +194,10 @@ class GrowthController(Trained):
     ) -> tuple[Tensor, Tensor]:
         """Part, layer and kernel, one after the other, by the decoder."""
         n, own = len(networks), action[:, len(SLOTS) :]
-        room: NDArray[np.bool_] = np.array(
+        room = np.array(
             [[not is_full(network, part) for part in range(PARTS)] for network in networks]
         )
-        some = room.any(axis=1)
+        some: NDArray[np.bool_] = np.any(room, axis=1)
         own[~some] = -1
         state, told = last, np.zeros(n, dtype=np.int64)
         gained, spread = torch.zeros(n), torch.zeros(n)

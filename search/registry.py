@@ -83,6 +83,20 @@ def make_agent(
     return kind(statement, seed, make_options(name, kind.Options, options))
 
 
+def serves(agent: str | type[Agent], problem: DesignProblem | ProblemStatement) -> bool:
+    """Whether an agent, by name or as its class, can search a problem, with its own options.
+
+    An agent that cannot says so when it is made.
+    """
+    kind = agent_class(agent) if isinstance(agent, str) else agent
+    statement = problem.statement if isinstance(problem, DesignProblem) else problem
+    try:
+        kind(statement, 0)
+    except InputError:
+        return False
+    return True
+
+
 def list_agents() -> list[str]:
     """Names of all registered agents."""
     return AGENTS.names()

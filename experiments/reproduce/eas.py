@@ -191,7 +191,8 @@ def _inheritance(pairs: Sequence[Pair], networks: int, seeds: int) -> tuple[list
         return np.array(values, dtype=np.float64).reshape(networks, seeds)
 
     own = table([epochs_to(p.inherited, SHARE * p.inherited[-1]) for p in pairs])
-    scratch = table([epochs_to(p.scratch, SHARE * p.scratch[-1]) for p in pairs])
+    # At least 1: fresh weights that are as good as trained ones have learned nothing.
+    scratch = table([max(1, epochs_to(p.scratch, SHARE * p.scratch[-1])) for p in pairs])
     common = table([epochs_to(p.inherited, SHARE * p.scratch[-1]) for p in pairs])
     gain = table([100 * (p.inherited[-1] - p.scratch[-1]) for p in pairs])
     final = [
@@ -218,17 +219,17 @@ def _inheritance(pairs: Sequence[Pair], networks: int, seeds: int) -> tuple[list
         return float(iqm(values)), float(low[0]), float(high[0])
 
     claims = []
-    for text, epochs in (
-        ("its own final accuracy", own),
+    for text, needed in (
+        ("their own final accuracy", own),
         ("the final accuracy from scratch", common),
     ):
-        middle, low, high = with_interval(epochs / scratch)
+        middle, low, high = with_interval(needed / scratch)
         claims.append(
             Claim(
                 f"inherited networks reach {SHARE:.0%} of {text} in a third of the epochs",
                 "several times fewer epochs",
                 f"{middle:.2f} [{low:.2f}, {high:.2f}] of the epochs from scratch "
-                f"({epochs.mean():.1f} in place of {scratch.mean():.1f})",
+                f"({needed.mean():.1f} in place of {scratch.mean():.1f})",
                 high <= THIRD,
             )
         )
@@ -262,7 +263,7 @@ def _searches(records: dict[str, list[RunRecord]]) -> tuple[list[Row], Claim]:
     rows: list[Row] = []
     for arm, own in records.items():
         ends = np.array([_best(record)[-1] for record in own])
-        spent = [np.searchsorted(_costs(record), equal * (1 + 1e-9), "right") for record in own]
+        spent = [int((_costs(record) <= equal * (1 + 1e-9)).sum()) for record in own]
         at_cost[arm] = np.array(
             [_best(record)[max(0, n - 1)] for record, n in zip(own, spent, strict=True)]
         )
@@ -281,11 +282,11 @@ def _searches(records: dict[str, list[RunRecord]]) -> tuple[list[Row], Claim]:
     ours, *others = at_cost
     verdicts, texts = [], []
     for other in others:
-        p, low, high = probability_of_improvement(
+        p, least, most = probability_of_improvement(
             at_cost[ours][None], at_cost[other][None], np.random.default_rng(0)
         )
-        verdicts.append(low > 0.5)
-        texts.append(f"against {other}: better with probability {p:.2f} [{low:.2f}, {high:.2f}]")
+        verdicts.append(least > 0.5)
+        texts.append(f"against {other}: better with probability {p:.2f} [{least:.2f}, {most:.2f}]")
     return rows, Claim(
         "EAS finds more accurate networks than random search at equal training cost",
         "4.23 % error on CIFAR-10",

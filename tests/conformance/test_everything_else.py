@@ -13,6 +13,7 @@ from codesign_gym.cost_models import (
     ChipModel,
     CostModel,
     DramModel,
+    GrowthModel,
     MobileNetModel,
     RooflineModel,
     SocModel,
@@ -27,6 +28,7 @@ from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
 from codesign_gym.envs.dram_problems import DRAM_PROBLEMS
+from codesign_gym.envs.growth_problems import GROWTH_PROBLEMS
 from codesign_gym.experiments.testing import (
     CostModelConformance,
     ProblemConformance,
@@ -49,6 +51,8 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     **{f"soc {name}": partial(SocModel, name) for name in TASK_GRAPHS},
     "dram": DramModel,
     "dram, DDR4": partial(DramModel, "mixed", "DDR4-2400"),
+    "growth-mnist1d": partial(GrowthModel, 1, training_size=100),
+    "growth-mnist1d, from scratch": partial(GrowthModel, 1, False, training_size=100),
     "roofline": RooflineModel,
     "spatial": SpatialModel,
     "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
@@ -99,7 +103,9 @@ class TestCostModels(CostModelConformance):
 
 
 class TestProblems(ProblemConformance):
-    @pytest.fixture(params=[name for name in list_problems() if name not in DRAM_PROBLEMS])
+    @pytest.fixture(
+        params=[name for name in list_problems() if name not in {*DRAM_PROBLEMS, *GROWTH_PROBLEMS}]
+    )
     def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
         return make_problem(request.param)
 
@@ -110,3 +116,11 @@ class TestDramProblems(ProblemConformance):
     @pytest.fixture(params=list(DRAM_PROBLEMS))
     def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
         return make_problem(request.param)
+
+
+class TestGrowthProblems(ProblemConformance):
+    samples = 30  # each trains a network
+
+    @pytest.fixture(params=list(GROWTH_PROBLEMS))
+    def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
+        return make_problem(request.param, epochs=1, training_size=100)

@@ -45,12 +45,19 @@ def used(seed: int, network: Plain = ROOT) -> PlainNetwork:
     with torch.no_grad():
         for m in module.modules():
             if isinstance(m, torch.nn.BatchNorm1d):
-                m.weight += 0.3 * torch.randn(m.weight.shape, generator=generator)
-                m.bias += 0.3 * torch.randn(m.bias.shape, generator=generator)
+                m.weight.add_(0.3 * torch.randn(m.weight.shape, generator=generator))
+                m.bias.add_(0.3 * torch.randn(m.bias.shape, generator=generator))
         module.train()
         for _ in range(5):
             module(X)
     return module.eval()
+
+
+def weight_of(module: PlainNetwork, part: int) -> torch.Tensor:
+    """The weights of the first layer of a part."""
+    weight = module.at(part, 0)[0].weight
+    assert isinstance(weight, torch.Tensor)
+    return weight
 
 
 @st.composite
@@ -89,7 +96,13 @@ def test_every_step_in_any_order_keeps_the_function(steps: list[Step], seed: int
 
 def test_on_sequences_that_no_batch_norm_has_seen() -> None:
     module = used(3)
-    steps = [Deeper(0, 0, 5), Wider(0, 1, 12), Deeper(1, 0, 3), Deeper(3, 0), Wider(3, 0, 64)]
+    steps: list[Step] = [
+        Deeper(0, 0, 5),
+        Wider(0, 1, 12),
+        Deeper(1, 0, 3),
+        Deeper(3, 0),
+        Wider(3, 0, 64),
+    ]
     unseen = torch.from_numpy(mnist1d().x_test) * 3
     with torch.no_grad():
         larger = grow(module, *steps, batch=X[:10], rng=np.random.default_rng(0)).eval()
@@ -103,8 +116,9 @@ def test_noise_breaks_the_symmetry_and_little_else() -> None:
         for noise in (0.0, 0.05)
     )
     with torch.no_grad():
-        assert torch.equal(noisy.at(0, 0)[0].weight[:8], exact.at(0, 0)[0].weight[:8])
-        assert not torch.equal(noisy.at(0, 0)[0].weight[8:], exact.at(0, 0)[0].weight[8:])
+        drawn, copied = (weight_of(m, 0) for m in (noisy, exact))
+        assert torch.equal(drawn[:8], copied[:8])
+        assert not torch.equal(drawn[8:], copied[8:])
         distance = float((noisy(X) - exact(X)).abs().mean())
         assert 0 < distance < 0.3 * float(exact(X).std())
 
@@ -114,7 +128,7 @@ def test_weights_by_hand() -> None:
     wide = grow(module, Wider(2, 0, 16), batch=X, rng=np.random.default_rng(5))
     origin = [*range(8), *np.random.default_rng(5).integers(0, 8, 8)]
     copies = np.bincount(origin)[origin]
-    small, large = (m.at(3, 0)[0].weight.detach().numpy() for m in (module, wide))
+    small, large = (weight_of(m, 3).detach().numpy() for m in (module, wide))
     by_hand = np.concatenate(
         [small[:, 5 * o : 5 * o + 5] / m for o, m in zip(origin, copies, strict=True)], axis=1
     )

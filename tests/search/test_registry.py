@@ -22,6 +22,7 @@ def test_registered_agents() -> None:
         "annealing",
         "ant-colony",
         "auto",
+        "eas",
         "forest",
         "genetic",
         "gp",
