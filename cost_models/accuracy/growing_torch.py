@@ -105,6 +105,13 @@ def fresh(network: Plain, seed: int) -> PlainNetwork:
         return PlainNetwork(network)
 
 
+def blank(network: Plain) -> PlainNetwork:
+    """The network with weights that are not set, for those who set them all."""
+    with torch.device("meta"):
+        module = PlainNetwork(network)
+    return module.to_empty(device="cpu")
+
+
 @dataclass(frozen=True)
 class Course:
     """How a training went.

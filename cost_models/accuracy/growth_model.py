@@ -38,6 +38,9 @@ ROOT_EPOCHS = 10
 NOISE = 0.2
 """Deviation of copied weights, relative to their layer's."""
 
+BATCH = 100
+"""Sequences on which new batch norms are made identities."""
+
 BACKWARD = 2
 """Multiply-accumulates of a backward pass for each of the forward pass: by inputs and weights."""
 
@@ -188,6 +191,6 @@ def inherited(
     steps = steps_between(module.network, network)
     if steps is None:
         raise InputError(f"{network.parts} cannot be grown out of {module.network.parts}")
-    batch = torch.from_numpy(training_data(size).x[:200])
+    batch = torch.from_numpy(training_data(size).x[:BATCH])
     rng = np.random.default_rng([seed, network.weights])
     return grow(module, *steps, batch=batch, rng=rng, noise=NOISE)

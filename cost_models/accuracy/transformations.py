@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codesign_gym.cost_models.accuracy.growing_torch import PlainNetwork, fresh
+from codesign_gym.cost_models.accuracy.growing_torch import PlainNetwork, blank
 from codesign_gym.search_spaces.networks.transformations import Deeper, Step, Wider, grown
 
 
@@ -41,8 +41,7 @@ def grow(
         InputError: A step is impossible, or leads to a network with a fault.
     """
     for step in steps:
-        # Every weight that a step leaves alone is copied below, so the seed decides nothing.
-        larger = fresh(grown(module.network, step), 0)
+        larger = blank(grown(module.network, step))
         if isinstance(step, Wider):
             _widen(module, larger, step, rng, noise)
         else:
@@ -127,6 +126,7 @@ def _deepen(small: PlainNetwork, large: PlainNetwork, step: Deeper, batch: Tenso
         identity[each, each, step.kernel // 2] = 1
         norm = added[1]
         assert isinstance(norm, nn.BatchNorm1d)
+        norm.reset_running_stats()
         assert norm.running_mean is not None
         assert norm.running_var is not None
         seen = small.eval().after(batch, step.part, step.layer)

@@ -51,8 +51,6 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     **{f"soc {name}": partial(SocModel, name) for name in TASK_GRAPHS},
     "dram": DramModel,
     "dram, DDR4": partial(DramModel, "mixed", "DDR4-2400"),
-    "growth-mnist1d": partial(GrowthModel, 1, training_size=100),
-    "growth-mnist1d, from scratch": partial(GrowthModel, 1, False, training_size=100),
     "roofline": RooflineModel,
     "spatial": SpatialModel,
     "spatial template": partial(SpatialModel, "mobilenetv2", "template"),
@@ -82,8 +80,14 @@ MODELS: dict[str, Callable[[], CostModel]] = {
 }
 
 
+TRAINED: dict[str, Callable[[], CostModel]] = {
+    "growth-mnist1d": partial(GrowthModel, 1, training_size=100),
+}
+"""Models that train a network for each design."""
+
+
 def test_every_registered_cost_model_is_covered() -> None:
-    assert set(list_cost_models()) <= set(MODELS)
+    assert set(list_cost_models()) <= {*MODELS, *TRAINED}
 
 
 class TestSpaces(SpaceConformance):
@@ -100,6 +104,14 @@ class TestCostModels(CostModelConformance):
     @pytest.fixture(params=list(MODELS))
     def model(self, request: pytest.FixtureRequest) -> CostModel:
         return MODELS[request.param]()
+
+
+class TestTrainedModels(CostModelConformance):
+    samples = 9
+
+    @pytest.fixture(params=list(TRAINED))
+    def model(self, request: pytest.FixtureRequest) -> CostModel:
+        return TRAINED[request.param]()
 
 
 class TestProblems(ProblemConformance):
@@ -119,7 +131,7 @@ class TestDramProblems(ProblemConformance):
 
 
 class TestGrowthProblems(ProblemConformance):
-    samples = 30  # each trains a network
+    samples = 15  # each trains a network
 
     @pytest.fixture(params=list(GROWTH_PROBLEMS))
     def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
