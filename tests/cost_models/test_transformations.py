@@ -81,7 +81,7 @@ def growths(draw: st.DrawFn) -> list[Step]:
     return steps
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(growths(), st.integers(0, 2**31 - 1))
 def test_every_step_in_any_order_keeps_the_function(steps: list[Step], seed: int) -> None:
     module = used(seed)

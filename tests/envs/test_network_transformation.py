@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -168,3 +170,10 @@ def test_tokens_tell_networks_apart() -> None:
 def test_a_reward_that_is_finite() -> None:
     assert np.isfinite(stretched([0.0, 1.0])).all()
     assert stretched(1.0) == stretched(MOST_ACCURATE) > stretched(0.999)
+
+
+def test_the_documentation_runs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    [block] = [block for block in blocks if "NetworkTransformation" in block]
+    exec(compile(block, "docs/networks.md", "exec"), {})
