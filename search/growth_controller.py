@@ -232,9 +232,8 @@ class GrowthController(Trained):
 def _draw(table: Tensor, rng: np.random.Generator) -> NDArray[np.int64]:
     """A choice by log probabilities, ``[n, k] -> [n]``."""
     cumulated = table.exp().double().numpy().cumsum(axis=1)
-    point = rng.random(len(cumulated)) * cumulated[:, -1]
-    # A point may round up to the very end of its line.
-    found: NDArray[np.int64] = np.minimum(
-        (point[:, None] >= cumulated).sum(axis=1), cumulated.shape[1] - 1
-    )
+    total = cumulated[:, -1]
+    # Rounding must not lead to the end of the line, where impossible choices may stand.
+    point = np.minimum(rng.random(len(total)) * total, np.nextafter(total, 0))
+    found: NDArray[np.int64] = (point[:, None] >= cumulated).sum(axis=1)
     return found

@@ -12,6 +12,8 @@ evaluation mode the grown network computes what the small one did, up to roundin
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -40,6 +42,8 @@ def grow(
     Raises:
         InputError: A step is impossible, or leads to a network with a fault.
     """
+    if not steps:
+        return copy.deepcopy(module)  # whoever trains it must not train the parent
     for step in steps:
         larger = blank(grown(module.network, step))
         if isinstance(step, Wider):

@@ -124,7 +124,7 @@ class Eas(Reinforce):
         advantage = self._advantages(rewards)
         values = merit(evaluation, rewards)
         top = int(values.argmax())
-        if values[top] > self._best_merit:
+        if values[top] > self._best_merit and evaluation.metrics.valid[top]:
             self._best, self._best_merit = evaluation.designs[[top]], float(values[top])
         told = keys(evaluation.designs)
         self._seen.update(told)

@@ -43,6 +43,7 @@ def test_metrics_by_hand() -> None:
 
 def test_what_came_before_plays_no_part() -> None:
     designs = tiny().space.sample(3, 0)
+    designs[0] = 0  # the root, from which the others inherit
     whole, backwards = tiny().evaluate(designs), tiny().evaluate(designs[::-1])
     assert np.array_equal(whole.values_matrix, backwards.values_matrix[::-1])
     scratch = tiny(inherit=False).evaluate(designs)
@@ -67,6 +68,7 @@ def test_weights_are_inherited_from_ancestors_alone() -> None:
     root = trained_root(0, SIZE)
     assert trained_root(0, SIZE) is root
     same = inherited(ROOT, 0, SIZE)
+    assert same is not root
     assert all((a == b).all() for a, b in zip(same.parameters(), root.parameters(), strict=True))
     stranger = Plain((*(((Layer(8, 5),),) * 3), (Layer(16),)))
     with pytest.raises(InputError, match="cannot be grown out of"):

@@ -161,6 +161,15 @@ def test_later_networks_grow_out_of_the_best() -> None:
         assert len(steps) <= 10
 
 
+def test_nothing_grows_out_of_what_cannot_be_trained() -> None:
+    made = make_problem("eas-mnist1d")
+    agent = make_agent("eas", made, 0, stage=0)
+    largest = (made.space.nvec - 1)[None].astype(np.int32)
+    agent.tell(largest, made.evaluate(largest))
+    [child] = made.space.decode(agent.ask(1))
+    assert not read_network(child).fault
+
+
 def test_learns_from_others_and_goes_on_from_its_state() -> None:
     made = problem()
     agent, copy = make_agent("eas", made, 0, stage=20), make_agent("eas", made, 9, stage=20)
