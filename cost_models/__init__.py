@@ -1,5 +1,6 @@
 """What a design costs: analytical models, measured tables, learned proxies, one face."""
 
+from codesign_gym.cost_models.accuracy.growth_model import GrowthModel
 from codesign_gym.cost_models.accuracy.table import AccuracyTable
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
@@ -24,6 +25,7 @@ __all__ = [
     "ChipModel",
     "CostModel",
     "DramModel",
+    "GrowthModel",
     "Layers",
     "Metric",
     "Metrics",

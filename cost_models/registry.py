@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from codesign_gym.cost_models.accuracy.growth_model import GrowthModel
 from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
@@ -29,6 +30,7 @@ for (_space, _task), _table in EMBEDDED.items():
 COST_MODELS.register("archgym-accelerator")(ArchGymModel)
 COST_MODELS.register("soc")(SocModel)
 COST_MODELS.register("dram")(DramModel)
+COST_MODELS.register("growth-mnist1d")(GrowthModel)
 COST_MODELS.register("roofline")(RooflineModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)

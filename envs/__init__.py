@@ -32,3 +32,8 @@ if "codesign/Design-v0" not in gymnasium.registry:
         vector_entry_point="codesign_gym.envs.design_env:DesignVectorEnv",
         kwargs={"problem": "mnist1d-asic"},
     )
+if "codesign/NetworkTransformation-v0" not in gymnasium.registry:
+    gymnasium.register(
+        id="codesign/NetworkTransformation-v0",
+        entry_point="codesign_gym.envs.network_transformation:NetworkTransformationEnv",
+    )

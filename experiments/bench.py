@@ -28,7 +28,7 @@ from codesign_gym.experiments.bench_rows import Row, row
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
-from codesign_gym.search import agent_class, list_agents, make_agent, search
+from codesign_gym.search import agent_class, list_agents, make_agent, search, serves
 
 PROBLEM = "resnet18-asic"
 
@@ -109,7 +109,7 @@ def overhead_rows(repeats: int = 5) -> Iterator[Row]:
     problem = make_problem(PROBLEM)
     known = problem.evaluate(problem.space.sample(1000, np.random.default_rng(0)))
     for name in list_agents():
-        if agent_class(name).owns_loop or name == "optuna":
+        if agent_class(name).owns_loop or name == "optuna" or not serves(name, problem):
             continue
         options = {"batch_size": 64} if name in ("ippo", "mappo") else {}
         times = []

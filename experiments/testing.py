@@ -189,9 +189,12 @@ class SpaceConformance:
 class CostModelConformance:
     """Every cost model; give a fixture ``model``."""
 
+    samples = 64
+    """Random designs that are evaluated; a slow model may do with fewer."""
+
     def test_batches_agree(self, model: CostModel) -> None:
         """A design costs the same alone as in a batch, each time."""
-        designs = model.space.sample(64, np.random.default_rng(0))
+        designs = model.space.sample(self.samples, np.random.default_rng(0))
         batch = model.evaluate(designs)
         assert np.array_equal(batch.values_matrix, model.evaluate(designs).values_matrix)
         alone = [model.evaluate(designs[[i]]).values_matrix[0] for i in range(8)]
@@ -199,7 +202,7 @@ class CostModelConformance:
 
     def test_metrics_have_units(self, model: CostModel) -> None:
         """Metrics are named, have a unit and a direction, and are finite where valid."""
-        metrics = model.evaluate(model.space.sample(64, np.random.default_rng(1)))
+        metrics = model.evaluate(model.space.sample(self.samples, np.random.default_rng(1)))
         assert tuple(metrics) == tuple(metric.name for metric in model.metrics)
         assert all(metric.unit for metric in model.metrics)
         assert np.isfinite(metrics.values_matrix[metrics.valid]).all()

@@ -9,7 +9,14 @@ import numpy as np
 from codesign_gym.cost_models import CostModel, Metric, Metrics
 from codesign_gym.envs import DesignProblem, Spec
 from codesign_gym.envs.rewards import WeightedProduct
-from codesign_gym.search_spaces import Categorical, Condition, Designs, Ordinal, SearchSpace
+from codesign_gym.search_spaces import (
+    Categorical,
+    Condition,
+    Designs,
+    Ordinal,
+    SearchSpace,
+    growing_network,
+)
 
 A, B, C = "abc"
 
@@ -37,6 +44,7 @@ _SPACES: dict[str, Callable[[], SearchSpace]] = {
     "large": lambda: SearchSpace(
         "large", tuple(Ordinal(f"o{i}", (1, 2, 3, 4)) for i in range(120))
     ),
+    "growing": growing_network,
 }
 
 
@@ -76,7 +84,7 @@ def synthetic_problem(kind: str, infeasible: bool = False, objectives: int = 2) 
     """A problem that costs nothing to evaluate.
 
     Args:
-        kind: Kind of space: tiny, single-value, categorical, conditional, ordinal, large.
+        kind: Kind of space: tiny, single-value, categorical, conditional, ordinal, large, growing.
         infeasible: Whether no design keeps the spec.
         objectives: 1 or 2.
     """

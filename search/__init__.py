@@ -13,7 +13,7 @@ from codesign_gym.search.agent import Agent
 from codesign_gym.search.loop import Best, SearchResult, search
 from codesign_gym.search.options import at_least
 from codesign_gym.search.pareto import nondominated
-from codesign_gym.search.registry import AGENTS, agent_class, list_agents, make_agent
+from codesign_gym.search.registry import AGENTS, agent_class, list_agents, make_agent, serves
 
 __all__ = [
     "AGENTS",
@@ -26,6 +26,7 @@ __all__ = [
     "make_agent",
     "nondominated",
     "search",
+    "serves",
 ]
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from codesign_gym.envs import ProblemStatement
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.errors import unknown_name
+from codesign_gym.search_spaces.networks.growth import is_growing
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ CAPABILITIES: Mapping[str, Capability] = {
         "parameters that count only under conditions",
         lambda s: any(p.active_when for p in s.space.parameters),
     ),
+    "growing": Capability("a space of growing networks", lambda s: is_growing(s.space)),
     "relaxation": Capability("cost models with gradients", _declared("relaxation")),
     "fidelities": Capability("cost models of several fidelities", _declared("fidelities")),
 }

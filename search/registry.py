@@ -13,6 +13,7 @@ from codesign_gym.search.agents import (
     Auto,
     CatCma,
     Dqn,
+    Eas,
     Forest,
     GaussianProcess,
     Genetic,
@@ -42,6 +43,7 @@ AGENTS.register("ant-colony")(AntColony)
 AGENTS.register("auto")(Auto)
 AGENTS.register("catcma")(CatCma)
 AGENTS.register("dqn")(Dqn)
+AGENTS.register("eas")(Eas)
 AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)
@@ -94,6 +96,20 @@ def make_agent(
         raise InputError(f"seed must be an integer in 0..{2**32 - 1}, got {seed!r}")
     statement = problem.statement if isinstance(problem, DesignProblem) else problem
     return kind(statement, seed, make_options(name, kind.Options, options))
+
+
+def serves(agent: str | type[Agent], problem: DesignProblem | ProblemStatement) -> bool:
+    """Whether an agent, by name or as its class, can search a problem, with its own options.
+
+    An agent that cannot says so when it is made.
+    """
+    kind = agent_class(agent) if isinstance(agent, str) else agent
+    statement = problem.statement if isinstance(problem, DesignProblem) else problem
+    try:
+        kind(statement, 0)
+    except InputError:
+        return False
+    return True
 
 
 def list_agents() -> list[str]:

@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from codesign_gym.cost_models.threads import one_thread
 
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread: sums, and so whole searches, are the same on every machine load."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+__all__ = ["one_thread"]

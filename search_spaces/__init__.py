@@ -17,6 +17,7 @@ from codesign_gym.search_spaces.hardware import (
 from codesign_gym.search_spaces.networks import (
     cell_network,
     draco_mobilenet,
+    growing_network,
     mobilenet_1d,
     resnet9_1d,
     unet_1d,
@@ -39,6 +40,7 @@ __all__ = [
     "cell_network",
     "draco_mobilenet",
     "dram_controller",
+    "growing_network",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
@@ -57,6 +59,7 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry("search space", "codesig
 SPACES.register("archgym-accelerator")(archgym_accelerator)
 SPACES.register("cell-network")(cell_network)
 SPACES.register("draco-mobilenet")(draco_mobilenet)
+SPACES.register("growing-network")(growing_network)
 SPACES.register("mobilenet-1d")(mobilenet_1d)
 SPACES.register("dram-controller")(dram_controller)
 SPACES.register("spatial-accelerator")(spatial_accelerator)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, get_task
+from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.cost_models.workers import each
 from codesign_gym.search_spaces import InputError, make_space
 from codesign_gym.search_spaces.errors import unknown_name
@@ -167,16 +168,10 @@ def _train_row(
     seeds: list[int],
     recipe: Recipe,
 ) -> dict[str, Any]:
-    import torch
-
     from codesign_gym.cost_models.accuracy.training import builder, train
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # networks this small lose by more, and the sums stay in one order
-    try:
+    with one_thread():
         trained = train(builder(space, design), get_task(task), seeds, recipe)
-    finally:
-        torch.set_num_threads(threads)
     return {
         "network": network,
         "correct": trained.correct.tolist(),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from codesign_gym.cost_models.workloads import cell, mobilenet, resnet9, unet
+from codesign_gym.cost_models.workloads import cell, growth, mobilenet, resnet9, unet
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import Workloads
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace, make_space
@@ -24,6 +24,7 @@ class _Lowering(NamedTuple):
 _LOWERINGS = {
     "cell-network": _Lowering(cell.layer_keys, cell.layer),
     "draco-mobilenet": _Lowering(mobilenet.layer_keys, mobilenet.layer),
+    "growing-network": _Lowering(growth.layer_keys, growth.layer),
     "mobilenet-1d": _Lowering(mobilenet.layer_keys_1d, mobilenet.layer_1d),
     "resnet9-1d": _Lowering(resnet9.layer_keys, resnet9.layer),
     "unet-1d": _Lowering(unet.layer_keys, unet.layer),

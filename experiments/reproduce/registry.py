@@ -74,6 +74,15 @@ REPRODUCTIONS.register("draco")(
         budget=2000,
     )
 )
+REPRODUCTIONS.register("eas")(
+    Reproduction(
+        run=_later("eas:study"),
+        about="networks that inherit weights against networks from scratch, EAS against chance",
+        source="EAS (arXiv 1707.04873)",
+        seeds=3,
+        budget=24,
+    )
+)
 REPRODUCTIONS.register("marl-dram")(
     Reproduction(
         run=_later("marl_dram:study"),

@@ -4,6 +4,7 @@ from codesign_gym.search.agents.annealing import Annealing
 from codesign_gym.search.agents.ant_colony import AntColony
 from codesign_gym.search.agents.auto import Auto
 from codesign_gym.search.agents.catcma import CatCma
+from codesign_gym.search.agents.eas import Eas
 from codesign_gym.search.agents.forest import Forest
 from codesign_gym.search.agents.gaussian_process import GaussianProcess
 from codesign_gym.search.agents.genetic import Genetic
@@ -26,6 +27,7 @@ __all__ = [
     "Auto",
     "CatCma",
     "Dqn",
+    "Eas",
     "Forest",
     "GaussianProcess",
     "Genetic",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codesign_gym.envs import Evaluation, ProblemStatement
 from codesign_gym.search.agent import Agent
@@ -72,13 +73,7 @@ class Reinforce(Agent):
 
         if not len(designs):
             return
-        rewards, decay = self.statement.reward(evaluation), self.options.decay
-        self._weight = decay * self._weight + 1 - decay
-        self._mean = decay * self._mean + (1 - decay) * float(rewards.mean())
-        self._square = decay * self._square + (1 - decay) * float(np.square(rewards).mean())
-        mean, square = self._mean / self._weight, self._square / self._weight
-        spread = np.sqrt(max(square - mean**2, 0.0)) + 1e-8
-        advantage = np.clip((rewards - mean) / spread, -5, 5).astype(np.float32)
+        advantage = self._advantages(self.statement.reward(evaluation))
         chosen = evaluation.designs
         with one_thread():
             self._ready().learn(
@@ -87,6 +82,17 @@ class Reinforce(Agent):
                 torch.from_numpy(advantage),
                 self.options.entropy,
             )
+
+    def _advantages(self, rewards: NDArray[np.float64]) -> NDArray[np.float32]:
+        """How far rewards ``[n]`` exceed their moving average, which they join, in deviations."""
+        decay = self.options.decay
+        self._weight = decay * self._weight + 1 - decay
+        self._mean = decay * self._mean + (1 - decay) * float(rewards.mean())
+        self._square = decay * self._square + (1 - decay) * float(np.square(rewards).mean())
+        mean, square = self._mean / self._weight, self._square / self._weight
+        spread = np.sqrt(max(square - mean**2, 0.0)) + 1e-8
+        found: NDArray[np.float32] = np.clip((rewards - mean) / spread, -5, 5).astype(np.float32)
+        return found
 
     def _ready(self) -> Controller:
         """The controller, made at the first use: that imports torch."""

@@ -13,6 +13,7 @@ from codesign_gym.cost_models import (
     ChipModel,
     CostModel,
     DramModel,
+    GrowthModel,
     MobileNetModel,
     RooflineModel,
     SocModel,
@@ -27,6 +28,7 @@ from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
 from codesign_gym.envs.dram_problems import DRAM_PROBLEMS
+from codesign_gym.envs.growth_problems import GROWTH_PROBLEMS
 from codesign_gym.experiments.testing import (
     CostModelConformance,
     ProblemConformance,
@@ -78,8 +80,14 @@ MODELS: dict[str, Callable[[], CostModel]] = {
 }
 
 
+TRAINED: dict[str, Callable[[], CostModel]] = {
+    "growth-mnist1d": partial(GrowthModel, 1, training_size=100),
+}
+"""Models that train a network for each design."""
+
+
 def test_every_registered_cost_model_is_covered() -> None:
-    assert set(list_cost_models()) <= set(MODELS)
+    assert set(list_cost_models()) <= {*MODELS, *TRAINED}
 
 
 class TestSpaces(SpaceConformance):
@@ -98,8 +106,18 @@ class TestCostModels(CostModelConformance):
         return MODELS[request.param]()
 
 
+class TestTrainedModels(CostModelConformance):
+    samples = 9
+
+    @pytest.fixture(params=list(TRAINED))
+    def model(self, request: pytest.FixtureRequest) -> CostModel:
+        return TRAINED[request.param]()
+
+
 class TestProblems(ProblemConformance):
-    @pytest.fixture(params=[name for name in list_problems() if name not in DRAM_PROBLEMS])
+    @pytest.fixture(
+        params=[name for name in list_problems() if name not in {*DRAM_PROBLEMS, *GROWTH_PROBLEMS}]
+    )
     def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
         return make_problem(request.param)
 
@@ -110,3 +128,11 @@ class TestDramProblems(ProblemConformance):
     @pytest.fixture(params=list(DRAM_PROBLEMS))
     def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
         return make_problem(request.param)
+
+
+class TestGrowthProblems(ProblemConformance):
+    samples = 15  # each trains a network
+
+    @pytest.fixture(params=list(GROWTH_PROBLEMS))
+    def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
+        return make_problem(request.param, epochs=1, training_size=100)

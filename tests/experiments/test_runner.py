@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from codesign_gym.envs import Evaluation
+from codesign_gym.envs import Evaluation, make_problem
 from codesign_gym.experiments import runner
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, Progress, build, environment, run
 from codesign_gym.experiments.store import Store
-from codesign_gym.search import AGENTS, Agent, agent_class, list_agents
+from codesign_gym.search import AGENTS, Agent, agent_class, list_agents, serves
 from codesign_gym.search.agents import RandomAgent
 from codesign_gym.search.capabilities import missing_packages
 from codesign_gym.search_spaces import Designs, InputError
@@ -70,7 +70,9 @@ def stored(directory: Path) -> RunRecord:
     return record
 
 
-@pytest.mark.parametrize("agent", list_agents())
+@pytest.mark.parametrize(
+    "agent", [name for name in list_agents() if serves(name, make_problem(PROBLEM))]
+)
 def test_an_interrupted_run_ends_like_an_undisturbed_one(agent: str, tmp_path: Path) -> None:
     missing = missing_packages(agent_class(agent).packages)
     if missing:

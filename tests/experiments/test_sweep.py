@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from codesign_gym.envs import list_problems
+from codesign_gym.envs import list_problems, make_problem
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import STORE_NAME, run
 from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.experiments.sweep import grid, read_sweep, sweep
-from codesign_gym.search import list_agents
+from codesign_gym.search import list_agents, serves
 from codesign_gym.search_spaces import InputError
 from tests.benchmarks.kill_sweep import kill_sweep
 
@@ -211,6 +211,10 @@ def test_a_store_that_is_about_to_be_left_is_waited_for(
 
 
 def test_the_example_names_every_problem_and_every_agent() -> None:
-    found = read_sweep(Path(__file__).parents[2] / "examples" / "every-problem.toml")
+    examples = Path(__file__).parents[2] / "examples"
+    found = [*read_sweep(examples / "every-problem.toml"), *read_sweep(examples / "growing.toml")]
     named = {(config.problem, config.agent) for config in found}
-    assert named == set(itertools.product(list_problems(), list_agents()))
+    general = [name for name in list_agents() if serves(name, make_problem("resnet18-asic"))]
+    special = {("eas-mnist1d", "eas")}
+    assert named == {*itertools.product(list_problems(), general), *special}
+    assert {agent for _, agent in named} == set(list_agents())

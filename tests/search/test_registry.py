@@ -25,6 +25,7 @@ def test_registered_agents() -> None:
         "auto",
         "catcma",
         "dqn",
+        "eas",
         "forest",
         "genetic",
         "gp",
