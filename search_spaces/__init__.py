@@ -15,9 +15,12 @@ from codesign_gym.search_spaces.hardware import (
     systolic_accelerator,
 )
 from codesign_gym.search_spaces.networks import (
+    CellSpace,
     cell_network,
     draco_mobilenet,
     mobilenet_1d,
+    nas_bench_201,
+    nas_bench_201_1d,
     resnet9_1d,
     unet_1d,
 )
@@ -28,6 +31,7 @@ from codesign_gym.search_spaces.space import SearchSpace
 __all__ = [
     "SPACES",
     "Categorical",
+    "CellSpace",
     "Condition",
     "Designs",
     "InputError",
@@ -44,6 +48,8 @@ __all__ = [
     "list_spaces",
     "make_space",
     "mobilenet_1d",
+    "nas_bench_201",
+    "nas_bench_201_1d",
     "resnet9_1d",
     "soc",
     "spatial_accelerator",
@@ -58,6 +64,8 @@ SPACES.register("archgym-accelerator")(archgym_accelerator)
 SPACES.register("cell-network")(cell_network)
 SPACES.register("draco-mobilenet")(draco_mobilenet)
 SPACES.register("mobilenet-1d")(mobilenet_1d)
+SPACES.register("nas-bench-201")(nas_bench_201)
+SPACES.register("nas-bench-201-1d")(nas_bench_201_1d)
 SPACES.register("dram-controller")(dram_controller)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)

@@ -18,6 +18,7 @@ MAY_IMPORT_HEAVY = {
     "cost_models/accuracy/cell_torch.py": "defines torch modules; imported by the training alone",
     "cost_models/accuracy/grouped.py": "defines torch modules; imported by the training alone",
     "cost_models/accuracy/mobilenet_torch.py": "defines torch modules; imported by the training",
+    "cost_models/accuracy/nas_bench_201_torch.py": "defines torch modules; imported by who trains",
     "cost_models/accuracy/resnet9_torch.py": "defines torch modules; imported by the training",
     "cost_models/accuracy/training.py": "trains with torch; imported inside a function",
     "cost_models/accuracy/unet_torch.py": "defines torch modules; imported by the training alone",
