@@ -18,10 +18,12 @@ from codesign_gym.search_spaces.networks import (
     CellSpace,
     cell_network,
     draco_mobilenet,
+    fbnet,
     mobilenet_1d,
     nas_bench_201,
     nas_bench_201_1d,
     resnet9_1d,
+    transnas_101_micro,
     unet_1d,
 )
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
@@ -43,6 +45,7 @@ __all__ = [
     "cell_network",
     "draco_mobilenet",
     "dram_controller",
+    "fbnet",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
@@ -54,6 +57,7 @@ __all__ = [
     "soc",
     "spatial_accelerator",
     "systolic_accelerator",
+    "transnas_101_micro",
     "unet_1d",
 ]
 
@@ -63,6 +67,7 @@ SPACES: Registry[Callable[..., SearchSpace]] = Registry("search space", "codesig
 SPACES.register("archgym-accelerator")(archgym_accelerator)
 SPACES.register("cell-network")(cell_network)
 SPACES.register("draco-mobilenet")(draco_mobilenet)
+SPACES.register("fbnet")(fbnet)
 SPACES.register("mobilenet-1d")(mobilenet_1d)
 SPACES.register("nas-bench-201")(nas_bench_201)
 SPACES.register("nas-bench-201-1d")(nas_bench_201_1d)
@@ -72,6 +77,7 @@ SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)
 SPACES.register("soc")(soc)
 SPACES.register("systolic-accelerator")(systolic_accelerator)
+SPACES.register("transnas-101-micro")(transnas_101_micro)
 SPACES.register("unet-1d")(unet_1d)
 
 

@@ -15,13 +15,18 @@ from torch.nn import functional
 
 from codesign_gym.cost_models.accuracy.grouped import Grouped
 from codesign_gym.search_spaces.networks.cell import CLASSES
-from codesign_gym.search_spaces.networks.nas_bench_201 import EDGES, ENDS, NODES
-
-STAGES = 3
-"""Stages of a network; each but the first works on half of the positions of the one before."""
-
-SEQUENCE_WIDTH = 8
-"""Channels of the networks on sequences."""
+from codesign_gym.search_spaces.networks.nas_bench_201 import (
+    CELLS,
+    EDGES,
+    ENDS,
+    KERNELS,
+    NODES,
+    OPERATIONS,
+    SEQUENCE_OPERATIONS,
+    SEQUENCE_WIDTH,
+    STAGES,
+    WIDTH,
+)
 
 CONVOLUTIONS: tuple[type[nn.Conv1d], type[nn.Conv2d]] = (nn.Conv1d, nn.Conv2d)
 NORMS: tuple[type[nn.BatchNorm1d], type[nn.BatchNorm2d]] = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -62,7 +67,7 @@ def operation(index: int, width: int, dims: int, seeds: int = 1) -> nn.Module:
         return nn.Identity()
     if index == 4:
         return POOLS[dims - 1](3, stride=1, padding=1, count_include_pad=False)
-    return conv_norm(width, width, {2: 1, 3: 3}[index], dims, seeds=seeds)
+    return conv_norm(width, width, KERNELS[index], dims, seeds=seeds)
 
 
 class Cell(nn.Module):
@@ -133,9 +138,9 @@ class ImageNetwork(Grouped):
     def __init__(
         self,
         design: Sequence[int],
-        width: int = 16,
-        cells: int = 5,
-        classes: int = 10,
+        width: int = WIDTH,
+        cells: int = CELLS,
+        classes: int = CLASSES,
         seeds: int = 1,
     ) -> None:
         super().__init__(seeds)
@@ -154,6 +159,11 @@ class ImageNetwork(Grouped):
         """Class scores ``[b, s, classes]`` for images ``[b, s*3, h, w]``."""
         out: Tensor = self.classifier(self.head(self.body(x)))
         return out.view(len(x), self.seeds, self.classes)
+
+    @classmethod
+    def of(cls, network: Mapping[str, object], seeds: int = 1) -> ImageNetwork:
+        """The network for CIFAR-10 of a decoded ``nas-bench-201`` design."""
+        return cls(_indices(network, OPERATIONS), seeds=seeds)
 
 
 class SequenceNetwork(Grouped):
@@ -212,15 +222,13 @@ class SequenceNetwork(Grouped):
     @classmethod
     def of(cls, network: Mapping[str, object], seeds: int = 1) -> SequenceNetwork:
         """The classifier of a decoded ``nas-bench-201-1d`` design."""
-        return cls(_indices(network), seeds=seeds)
+        return cls(_indices(network, SEQUENCE_OPERATIONS), seeds=seeds)
 
     @classmethod
     def dense_of(cls, network: Mapping[str, object], seeds: int = 1) -> SequenceNetwork:
         """The network of one score per position of a decoded ``nas-bench-201-1d`` design."""
-        return cls(_indices(network), dense=True, seeds=seeds)
+        return cls(_indices(network, SEQUENCE_OPERATIONS), dense=True, seeds=seeds)
 
 
-def _indices(network: Mapping[str, object]) -> list[int]:
-    from codesign_gym.search_spaces.networks.cell import OPERATIONS
-
-    return [OPERATIONS.index(str(network[edge])) for edge in EDGES]
+def _indices(network: Mapping[str, object], operations: Sequence[str]) -> list[int]:
+    return [operations.index(str(network[edge])) for edge in EDGES]

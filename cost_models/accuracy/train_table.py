@@ -185,7 +185,8 @@ def compile_table(
     columns["network"] = np.array([row["network"] for row in rows], dtype=np.int64)
     columns["cpu_s"] = np.array([row["cpu_s"] for row in rows], dtype=np.float32)
     for key in ("parameters", "macs"):
-        columns[key] = np.array([row[key] for row in rows], dtype=np.int64)
+        if key in rows[0]:  # journals of the first tables lack them
+            columns[key] = np.array([row[key] for row in rows], dtype=np.int64)
     columns["provenance"] = np.array(json.dumps(provenance))
     write_arrays(table, columns)
 

@@ -23,7 +23,7 @@ from codesign_gym.cost_models.accuracy.grouped import (
     to_int8,
 )
 from codesign_gym.cost_models.accuracy.mobilenet_torch import MobileNet1d
-from codesign_gym.cost_models.accuracy.nas_bench_201_torch import SequenceNetwork
+from codesign_gym.cost_models.accuracy.nas_bench_201_torch import ImageNetwork, SequenceNetwork
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.resnet9_torch import ResNet9
 from codesign_gym.cost_models.accuracy.tasks import Task
@@ -33,6 +33,7 @@ from codesign_gym.search_spaces.errors import unknown_name
 MODULES: dict[str, dict[str, Callable[[Mapping[str, object], int], Grouped]]] = {
     "cell-network": {"accuracy": CellNetwork.of},
     "mobilenet-1d": {"accuracy": MobileNet1d.of},
+    "nas-bench-201": {"accuracy": ImageNetwork.of},
     "nas-bench-201-1d": {
         "accuracy": SequenceNetwork.of,
         "iou": SequenceNetwork.dense_of,

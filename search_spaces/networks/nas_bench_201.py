@@ -33,6 +33,21 @@ EDGES = tuple(f"e{start}{end}" for start, end in ENDS)
 NODES = 4
 """Nodes of a cell, input and output among them."""
 
+KERNELS = {2: 1, 3: 3}
+"""Kernel of each operation that is a convolution, by its index."""
+
+STAGES = 3
+"""Stages of a network; each but the first works on half of the positions of the one before."""
+
+CELLS = 5
+"""Cells of each stage of the published networks."""
+
+WIDTH = 16
+"""Channels of the first stage of the published networks, doubled in each further one."""
+
+SEQUENCE_WIDTH = 8
+"""Channels of the networks on sequences, which have one cell per stage."""
+
 
 class CellSpace(SearchSpace):
     """Cells of NAS-Bench-201: a `SearchSpace` that knows their strings and which are the same.

@@ -22,7 +22,7 @@ from codesign_gym.cost_models import (
     list_families,
     make_family,
 )
-from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
+from codesign_gym.cost_models.accuracy.trained import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.envs import DesignProblem, list_problems, make_problem

@@ -23,7 +23,7 @@ from codesign_gym.cost_models.accuracy.grouped import (
     to_int8,
 )
 from codesign_gym.cost_models.accuracy.recipe import Recipe
-from codesign_gym.cost_models.accuracy.table import load_table
+from codesign_gym.cost_models.accuracy.trained import load_table
 from codesign_gym.cost_models.accuracy.tasks import get_task, mnist1d
 from codesign_gym.cost_models.accuracy.train_table import compile_table, open_journal, train_table
 from codesign_gym.cost_models.accuracy.training import Trained, builder, train

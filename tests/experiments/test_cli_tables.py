@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from codesign_gym.cost_models.accuracy import train_table as module
 from codesign_gym.cost_models.accuracy.recipe import Recipe
-from codesign_gym.cost_models.accuracy.table import load_table
+from codesign_gym.cost_models.accuracy.trained import load_table
 from codesign_gym.experiments.cli import app
 from codesign_gym.search_spaces import make_space
 
