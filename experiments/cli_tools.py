@@ -60,7 +60,8 @@ def train_table_(
     task: Annotated[str, typer.Option(help="What they are trained on.")] = "mnist1d",
     seeds: Annotated[int, typer.Option(help="Seeds of each network.", min=1)] = 2,
     networks: Annotated[
-        int | None, typer.Option(help="Train a random sample of this many; 0 trains no more.")
+        int | None,
+        typer.Option(help="Train a random sample of this many; 0 trains no more.", min=0),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes, one thread each.", min=1)] = 1,
 ) -> None:

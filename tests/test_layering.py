@@ -21,6 +21,7 @@ MAY_IMPORT_HEAVY = {
     "cost_models/accuracy/nas_bench_201_torch.py": "defines torch modules; imported by who trains",
     "cost_models/accuracy/resnet9_torch.py": "defines torch modules; imported by the training",
     "cost_models/accuracy/training.py": "trains with torch; imported inside a function",
+    "cost_models/accuracy/zero_cost_torch.py": "scores torch modules; imported at the first call",
     "cost_models/accuracy/unet_torch.py": "defines torch modules; imported by the training alone",
     "cost_models/analytical/maestro_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/dataflow_kernel.py": "compiled by numba; imported at the first call",

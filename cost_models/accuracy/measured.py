@@ -48,14 +48,14 @@ TARGETS: dict[str, Target] = {
         r"val_\1_e\2_pct", "%", "max", r"validation accuracy on \1 after \2 epochs"
     ),
     r"acc_ninapro": Target("acc_ninapro_pct", "%", "max", "test accuracy on NinaPro DB5"),
-    r"acc_darcy": Target("acc_darcy", "", "max", "1 - relative l2 error on Darcy flow"),
+    r"acc_darcy": Target("acc_darcy", "ratio", "max", "1 - relative l2 error on Darcy flow"),
     r"params_(c10|c100|in16)": Target(r"params_\1", "parameters", "min", "trained numbers"),
     r"macs_(c10|c100|in16)": Target(r"macs_\1", "MACs", "min", "multiply-accumulates"),
     r"(?:help|lat_ms)_(\w+)": Target(r"latency_\1_ms", "ms", "min", r"measured on \1"),
     r"(class_object|class_scene|jigsaw)": Target(r"\1_pct", "%", "max", "validation accuracy"),
     r"segmentsemantic": Target("segmentsemantic_pct", "%", "max", "validation pixel accuracy"),
-    r"(autoencoder|normal)": Target(r"\1_ssim", "", "max", "validation structural similarity"),
-    r"room_layout": Target("room_layout_neg_loss", "", "max", "negative validation loss"),
+    r"(autoencoder|normal)": Target(r"\1_ssim", "ratio", "max", "validation structural similarity"),
+    r"room_layout": Target("room_layout_neg_loss", "nats", "max", "negative validation loss"),
 }
 """Pattern of a column's name -> what it holds, for the known tables."""
 

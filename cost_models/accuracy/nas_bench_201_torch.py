@@ -79,7 +79,7 @@ class Cell(nn.Module):
 
     def __init__(self, edges: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.edges = nn.ModuleDict(zip(EDGES, edges, strict=True))
+        self.edges = nn.ModuleDict(dict(zip(EDGES, edges, strict=True)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Node 3, shaped like ``x``, which is node 0."""

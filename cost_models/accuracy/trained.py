@@ -82,7 +82,7 @@ def load_table(path: Path, space: str = "cell-network", task: str = "mnist1d") -
     """The table in ``path``; one of another space or task raises `InputError`."""
     with np.load(path, allow_pickle=False) as file:
         provenance = json.loads(str(file["provenance"]))
-        counts = [file[key] for key in ("correct", "correct_fp16", "correct_int8")]
+        correct, fp16, int8 = (file[key] for key in ("correct", "correct_fp16", "correct_int8"))
         network = file.get("network")
     grid = make_space(space)
     if provenance["space"] != grid.digest:
@@ -92,7 +92,7 @@ def load_table(path: Path, space: str = "cell-network", task: str = "mnist1d") -
         raise InputError(f"{path} was made for the task {own!r}, not {task!r}")
     if network is None:  # a table of all different networks
         network = grid.ravel(grid.enumerate())
-    return AccuracyRecords(network, *counts, provenance)
+    return AccuracyRecords(network, correct, fp16, int8, provenance)
 
 
 @cache

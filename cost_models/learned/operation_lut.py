@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.cost_models.accuracy.csv_columns import data_file, number_columns, text_columns
+from codesign_gym.cost_models.accuracy.measured import MeasuredTable
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
@@ -59,11 +60,12 @@ class OperationLut(CostModel):
         costs: Cost of each choice, a row per parameter in the order of its values.
         fixed: Cost of what every design has.
         source: Where the numbers come from.
-        fit: How well they fit, where they were fitted.
+        report: How well they fit, where they were fitted.
 
     Example:
         >>> from codesign_gym.search_spaces import Categorical
-        >>> space = SearchSpace("net", (Categorical("a", ("skip", "conv")), Categorical("b", "xy")))
+        >>> layers = Categorical("a", ("skip", "conv")), Categorical("b", ("skip", "conv"))
+        >>> space = SearchSpace("net", layers)
         >>> lut = OperationLut(space, Metric("latency_ms", "ms", "min"), [[0, 2], [1, 3]], fixed=5)
         >>> lut.evaluate([[1, 0]])["latency_ms"].item()
         8.0
@@ -78,13 +80,15 @@ class OperationLut(CostModel):
         costs: Sequence[ArrayLike],
         fixed: float = 0.0,
         source: str = "given costs of operations",
-        fit: LutFit | None = None,
+        report: LutFit | None = None,
     ) -> None:
-        self.space, self.metrics, self.source, self.fit_report = space, (metric,), source, fit
+        self.space, self.metrics, self.source, self.report = space, (metric,), source, report
         self.fixed = float(fixed)
         rows = [np.asarray(row, dtype=np.float64) for row in costs]
         if len(rows) != len(space):
-            raise InputError(f"costs must have {len(space)} rows, one per parameter; got {len(rows)}")
+            raise InputError(
+                f"costs must have {len(space)} rows, one per parameter; got {len(rows)}"
+            )
         for parameter, row in zip(space.parameters, rows, strict=True):
             if row.shape != (len(parameter),) or not np.isfinite(row).all():
                 raise InputError(
@@ -183,8 +187,9 @@ def lut_of_model(
     if metric and metric not in names:
         raise unknown_name(f"metric of {model.name!r}", metric, names)
     wanted = names[metric] if metric else model.metrics[0]
-    designs: Designs = getattr(model, "designs", None)  # of a table
-    if designs is None:
+    if isinstance(model, MeasuredTable):
+        designs: Designs = model.designs
+    else:
         designs = np.unique(model.space.sample(samples, seed), axis=0)
     found = model.evaluate(designs)
     rows = found.valid
@@ -226,7 +231,7 @@ def _solve(
 ) -> tuple[NDArray[np.float64], float]:
     """Costs of the choices ``[K]``, the cheapest of each parameter 0, and the fixed cost."""
     solution = np.linalg.lstsq(np.column_stack([x, np.ones(len(x))]), y, rcond=None)[0]
-    costs, fixed = solution[:-1], float(solution[-1])
+    costs, fixed = solution[:-1].astype(np.float64), float(solution[-1])
     if space.cardinality == space.size:  # else a parameter may add nothing, which is not a choice
         for start, stop in zip(space.offsets[:-1], space.offsets[1:], strict=True):
             fixed += float(costs[start:stop].min())

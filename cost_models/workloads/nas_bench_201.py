@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from codesign_gym.cost_models.workloads.constructors import conv, conv1d, linear
-from codesign_gym.cost_models.workloads.layers import Layers
+from codesign_gym.cost_models.workloads.layers import IntArray, Layers
 from codesign_gym.search_spaces.networks.cell import CLASSES, INPUT_LENGTH
 from codesign_gym.search_spaces.networks.nas_bench_201 import (
     CELLS,
@@ -60,15 +62,18 @@ def layer(key: Key) -> Layers:
     return conv(f"{kind}@{h}", c=k, k=k, h=h, r=kernel, pad=kernel // 2)
 
 
-def parameters(layers: Layers) -> int:
-    """Trained numbers of a ``nas-bench-201`` network, given its layers.
+def parameters(layers: Layers) -> IntArray:
+    """Trained numbers of each layer of a network of either space, ``[l]``.
 
     Weights, two per channel of the batch norms (after every convolution but the shortcuts, and
     before the classifier) and the bias of the classifier.
     """
-    normed = [not name.startswith(("shortcut", "classifier")) for name in layers.name]
-    last = layers.take([-1])
-    return int(layers.weights.sum() + 2 * layers.k[normed].sum() + (2 * last.c + last.k).item())
+    last = np.array([name == "classifier" for name in layers.name])
+    bare = np.array([name.startswith("shortcut") for name in layers.name])
+    numbers: IntArray = layers.weights + np.where(
+        last, 2 * layers.c + layers.k, 2 * layers.k * ~bare
+    )
+    return numbers
 
 
 def layer_keys_1d(network: Mapping[str, object]) -> list[Key]:

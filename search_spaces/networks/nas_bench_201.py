@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 
 from codesign_gym.search_spaces.checks import Designs
 from codesign_gym.search_spaces.errors import InputError, unknown_name
-from codesign_gym.search_spaces.networks.cell import OPERATIONS as SEQUENCE_OPERATIONS
+from codesign_gym.search_spaces.networks import cell
 from codesign_gym.search_spaces.parameters import Categorical
 from codesign_gym.search_spaces.space import SearchSpace
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """Edge operations as published: zero, identity, ReLU-convolution-batch norm, average pool."""
+
+SEQUENCE_OPERATIONS = cell.OPERATIONS
+"""Their counterparts on sequences, in the same order."""
 
 ENDS = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """The nodes that each edge joins, in the order of the published strings."""
@@ -172,5 +175,5 @@ def nas_bench_201_1d(group: str = "network") -> CellSpace:
     return CellSpace("nas-bench-201-1d", _edges(SEQUENCE_OPERATIONS, group))
 
 
-def _edges(operations: Sequence[str], group: str) -> tuple[Categorical, ...]:
+def _edges(operations: tuple[str, ...], group: str) -> tuple[Categorical, ...]:
     return tuple(Categorical(edge, operations, group=group) for edge in EDGES)
