@@ -38,14 +38,16 @@ class Separation:
 def separation(records: AccuracyRecords, chance_pct: float = 15.0) -> Separation:
     """The separation of a table of at least two seeds.
 
-    Networks are chosen as the best tenth by one half of the seeds and their spread is that of the
-    other half, less what its noise explains: the lucky ones do not count as good.
+    For their spread, networks are chosen as the best tenth by one half of the seeds, and it is that
+    of the other half less what its noise explains: the lucky ones do not count as good. For the
+    noise they are chosen by the mean, which says nothing of the differences of the seeds.
 
     Args:
         records: A table.
         chance_pct: Accuracy up to which a network has not learned.
     """
-    accuracy = records.correct[:, :, -1] * 100 / records.provenance["test_size"]
+    accuracy = records.correct[:, :, -1].astype(np.float64) * 100
+    accuracy /= records.provenance["test_size"]
     accuracy = accuracy[accuracy.mean(axis=1) > chance_pct]
     seeds = accuracy.shape[1]
     mean = accuracy.mean(axis=1)
@@ -53,16 +55,16 @@ def separation(records: AccuracyRecords, chance_pct: float = 15.0) -> Separation
     half = accuracy[:, : seeds // 2].mean(axis=1)
     other = accuracy[:, seeds // 2 :]
     count = max(2, round(TOP * len(accuracy)))
+    top_variance = variance[np.argsort(-mean, kind="stable")[:count]].mean()
     top = np.argsort(-half, kind="stable")[:count]
-    of_other = variance[top].mean() / other.shape[1]
-    spread = other[top].mean(axis=1).var(ddof=1) - of_other
+    spread = other[top].mean(axis=1).var(ddof=1) - top_variance / other.shape[1]
     best = np.sort(mean)[::-1]
     return Separation(
         networks=len(records.network),
         all_networks=float(mean.std()),
         noise=float(np.sqrt(variance.mean() / seeds)),
         top=float(np.sqrt(max(spread, 0.0))),
-        top_noise=float(np.sqrt(variance[top].mean() / seeds)),
+        top_noise=float(np.sqrt(top_variance / seeds)),
         top_from=float(best[count - 1]),
         best=float(best[0]),
     )

@@ -33,7 +33,7 @@ from codesign_gym.cost_models.accuracy.train_table import (
 from codesign_gym.cost_models.accuracy.trained import AccuracyTable, load_table
 from codesign_gym.cost_models.accuracy.training import Trained, builder, train
 from codesign_gym.cost_models.workloads.cell import layer, layer_keys
-from codesign_gym.search_spaces import InputError, cell_network, make_space
+from codesign_gym.search_spaces import CellSpace, InputError, cell_network, make_space
 
 SPACE = cell_network()
 SHORT = Recipe(epochs=1, batch=500)
@@ -461,6 +461,7 @@ def test_a_table_of_a_sample_says_what_it_lacks(tmp_path: Path) -> None:
     assert metrics["accuracy_pct"].tolist() == [0.7, -np.inf]
     assert metrics.reason(1) == "not in the table: trained subset of 40 of 6,466"
     everything = grid.enumerate()
+    assert isinstance(grid, CellSpace)
     same = grid.ravel(grid.representatives(everything)) == order[7]
     assert (model.evaluate(everything[same])["accuracy_pct"] == 0.7).all()
 
