@@ -1,7 +1,7 @@
 """What a design costs: analytical models, measured tables, learned proxies, one face."""
 
 from codesign_gym.cost_models.accuracy.growth_model import GrowthModel
-from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.accuracy.trained import AccuracyTable
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel

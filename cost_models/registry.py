@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from codesign_gym.cost_models.accuracy.growth_model import GrowthModel
-from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.tasks import get_task
+from codesign_gym.cost_models.accuracy.trained import EMBEDDED, AccuracyTable
+from codesign_gym.cost_models.accuracy.zero_cost import ZeroCostProxies
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel
@@ -27,6 +28,7 @@ for (_space, _task), _table in EMBEDDED.items():
     _factory = partial(AccuracyTable, _space, _task)
     _factory.__doc__ = f"Networks of {_space}: {get_task(_task).about}."
     COST_MODELS.register(_table.model)(_factory)
+COST_MODELS.register("zero-cost-proxies")(ZeroCostProxies)
 COST_MODELS.register("archgym-accelerator")(ArchGymModel)
 COST_MODELS.register("soc")(SocModel)
 COST_MODELS.register("dram")(DramModel)

@@ -52,7 +52,7 @@ from typing import Any
 import numpy as np
 
 from codesign_gym.cost_models.accuracy.lookup import LookupAccuracy
-from codesign_gym.cost_models.accuracy.table import AccuracyTable
+from codesign_gym.cost_models.accuracy.trained import AccuracyTable
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.workloads.networks import Workloads

@@ -15,11 +15,16 @@ from codesign_gym.search_spaces.hardware import (
     systolic_accelerator,
 )
 from codesign_gym.search_spaces.networks import (
+    CellSpace,
     cell_network,
     draco_mobilenet,
+    fbnet,
     growing_network,
     mobilenet_1d,
+    nas_bench_201,
+    nas_bench_201_1d,
     resnet9_1d,
+    transnas_101_micro,
     unet_1d,
 )
 from codesign_gym.search_spaces.parameters import Categorical, Condition, Ordinal, Parameter
@@ -29,6 +34,7 @@ from codesign_gym.search_spaces.space import SearchSpace
 __all__ = [
     "SPACES",
     "Categorical",
+    "CellSpace",
     "Condition",
     "Designs",
     "InputError",
@@ -40,16 +46,20 @@ __all__ = [
     "cell_network",
     "draco_mobilenet",
     "dram_controller",
+    "fbnet",
     "growing_network",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
     "make_space",
     "mobilenet_1d",
+    "nas_bench_201",
+    "nas_bench_201_1d",
     "resnet9_1d",
     "soc",
     "spatial_accelerator",
     "systolic_accelerator",
+    "transnas_101_micro",
     "unet_1d",
 ]
 
@@ -60,13 +70,17 @@ SPACES.register("archgym-accelerator")(archgym_accelerator)
 SPACES.register("cell-network")(cell_network)
 SPACES.register("draco-mobilenet")(draco_mobilenet)
 SPACES.register("growing-network")(growing_network)
+SPACES.register("fbnet")(fbnet)
 SPACES.register("mobilenet-1d")(mobilenet_1d)
+SPACES.register("nas-bench-201")(nas_bench_201)
+SPACES.register("nas-bench-201-1d")(nas_bench_201_1d)
 SPACES.register("dram-controller")(dram_controller)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)
 SPACES.register("soc")(soc)
 SPACES.register("systolic-accelerator")(systolic_accelerator)
+SPACES.register("transnas-101-micro")(transnas_101_micro)
 SPACES.register("unet-1d")(unet_1d)
 
 

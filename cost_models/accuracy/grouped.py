@@ -61,6 +61,29 @@ def seeded(build: Callable[[int], G], seeds: Sequence[int]) -> G:
     return grouped
 
 
+@torch.no_grad()
+def costs(network: nn.Module, x: Tensor) -> tuple[int, int]:
+    """Trained numbers of a network, and multiply-accumulates of its convolutions per input.
+
+    Args:
+        network: Left in evaluation mode.
+        x: One input, ``[1, ...]``.
+    """
+    macs = 0
+
+    def count(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        nonlocal macs
+        assert isinstance(module, (nn.Conv1d, nn.Conv2d))
+        macs += output.numel() * module.weight[0].numel()
+
+    convolutions = [m for m in network.modules() if isinstance(m, (nn.Conv1d, nn.Conv2d))]
+    hooks = [m.register_forward_hook(count) for m in convolutions]
+    network.eval()(x)
+    for hook in hooks:
+        hook.remove()
+    return sum(p.numel() for p in network.parameters()), macs
+
+
 def to_int8(x: Tensor, largest: Tensor) -> Tensor:
     """``x`` rounded to the 255 symmetric levels of int8 between -largest and largest."""
     scale = largest.clamp_min(1e-12) / 127

@@ -25,6 +25,7 @@ class Recipe:
 RECIPES = {
     "cell-network": Recipe(),
     "mobilenet-1d": Recipe(epochs=8),
+    "nas-bench-201-1d": Recipe(),
     "resnet9-1d": Recipe(epochs=8),
     "unet-1d": Recipe(epochs=8),
 }

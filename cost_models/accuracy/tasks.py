@@ -1,4 +1,4 @@
-"""What networks are trained on: three tasks made of MNIST-1D.
+"""What networks are trained on: four tasks made of MNIST-1D.
 
 MNIST-1D (Greydanus and Kobak, ICML 2024) is generated locally by the ``mnist1d`` package: 4,000
 training and 1,000 test sequences of 40 values, always the same. Each holds one of ten digits, a
@@ -25,9 +25,9 @@ class Data(NamedTuple):
 
     Attributes:
         x: Training sequences, float32 ``[4000, 40]``.
-        y: Their digits, int64 ``[4000]``, or masks, float32 ``[4000, 40]``.
+        y: Their digits, int64 ``[4000]``, or masks or clean sequences, float32 ``[4000, 40]``.
         x_test: Test sequences ``[1000, 40]``.
-        y_test: Their digits ``[1000]`` or masks ``[1000, 40]``.
+        y_test: Their digits ``[1000]``, masks or clean sequences ``[1000, 40]``.
     """
 
     x: NDArray[np.float32]
@@ -41,8 +41,9 @@ class Task(NamedTuple):
 
     Attributes:
         data: Makes the data, the same each time.
-        metric: ``accuracy`` (classification) or ``iou`` (segmentation: intersection over union of
-            the positions said and the true ones, mean over the test sequences).
+        metric: ``accuracy`` (classification), ``iou`` (segmentation: intersection over union of
+            the positions said and the true ones, mean over the test sequences) or ``r2`` (the share
+            of a sequence's variance that is explained, at least 0, mean over the test sequences).
         about: What it is, in a few words.
         made: How the data are made, for the provenance of a table.
     """
@@ -106,9 +107,27 @@ def mnist1d_stroke() -> Data:
     return Data(digits.x, y.astype(np.float32), digits.x_test, y_test.astype(np.float32))
 
 
+@cache
+def mnist1d_denoise() -> Data:
+    """MNIST-1D: what was the sequence before noise was added?
+
+    The answer is what the generator makes of the same draws with the scale of both noises at zero.
+    """
+    noisy = mnist1d()
+    made = _generate(corr_noise_scale=0.0, iid_noise_scale=0.0)
+    y, y_test = (made[key].astype(np.float32) for key in ("x", "x_test"))
+    return Data(noisy.x, y, noisy.x_test, y_test)
+
+
 TASKS: dict[str, Task] = {
     "mnist1d": Task(
         mnist1d, "accuracy", "test accuracy on MNIST-1D", "make_dataset(get_dataset_args())"
+    ),
+    "mnist1d-denoise": Task(
+        mnist1d_denoise,
+        "r2",
+        "share of the clean sequences' variance explained on MNIST-1D",
+        "make_dataset(get_dataset_args()); answers with both noise scales at 0",
     ),
     "mnist1d-shuffled": Task(
         mnist1d_shuffled,

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,21 @@ from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, get_task
 from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.cost_models.workers import each
-from codesign_gym.search_spaces import InputError, make_space
+from codesign_gym.search_spaces import CellSpace, InputError, SearchSpace, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 from codesign_gym.search_spaces.files import write_arrays, write_whole
 
 METRICS = {
-    "cell-network": "accuracy",
-    "mobilenet-1d": "accuracy",
-    "resnet9-1d": "accuracy",
-    "unet-1d": "iou",
+    "cell-network": ("accuracy",),
+    "mobilenet-1d": ("accuracy",),
+    "nas-bench-201-1d": ("accuracy", "iou", "r2"),
+    "resnet9-1d": ("accuracy",),
+    "unet-1d": ("iou",),
 }
-"""Space -> the metric of the tasks that its networks are made for."""
+"""Space -> the metrics of the tasks that its networks are made for."""
+
+ORDER_SEED = 0
+"""Seed of the order in which networks are trained."""
 
 
 def check_trainable(space: str, task: str) -> None:
@@ -36,11 +41,22 @@ def check_trainable(space: str, task: str) -> None:
     if space not in METRICS:
         raise unknown_name("space of trainable networks", space, METRICS)
     metric = get_task(task).metric
-    if metric != METRICS[space]:
+    if metric not in METRICS[space]:
         raise InputError(
-            f"networks of {space!r} are made for tasks with {METRICS[space]}; "
+            f"networks of {space!r} are made for tasks with {' or '.join(METRICS[space])}; "
             f"that of {task!r} is {metric}"
         )
+
+
+def training_order(space: SearchSpace) -> list[int]:
+    """Grid positions of all different networks of a space, in the order they are trained in.
+
+    The order is random with a fixed seed, so that what is trained first is a uniform sample of
+    them. Of isomorphic cells one stands for all.
+    """
+    networks = space.distinct() if isinstance(space, CellSpace) else space.enumerate()
+    rng = np.random.default_rng(ORDER_SEED)
+    return [int(position) for position in rng.permutation(space.ravel(networks))]
 
 
 def train_table(
@@ -59,7 +75,8 @@ def train_table(
     Args:
         journal: A JSON-lines file, written a whole synced line at a time: a kill loses only the
             networks in training.
-        networks: Grid positions in the space; those of all different networks by default.
+        networks: Grid positions in the space; by default all different networks, in
+            `training_order`.
         seeds: Seeds of every network.
         recipe: How each is trained, by default as `RECIPES` says for the space.
         jobs: Processes, each with one thread.
@@ -74,8 +91,7 @@ def train_table(
     check_trainable(space, task)
     recipe = RECIPES[space] if recipe is None else recipe
     grid = make_space(space)
-    everything = grid.ravel(grid.enumerate()).tolist()
-    wanted = everything if networks is None else list(networks)
+    wanted = training_order(grid) if networks is None else list(networks)
     designs = dict(zip(wanted, grid.decode(grid.unravel(wanted)), strict=True))
     header = {
         "space": grid.digest,
@@ -120,6 +136,7 @@ def compile_table(
     *,
     space: str = "cell-network",
     task: str = "mnist1d",
+    subset: bool = False,
 ) -> None:
     """Write the journal's rows as the table that `load_table` reads, with its provenance.
 
@@ -129,22 +146,32 @@ def compile_table(
         command: How the table was made, for its provenance.
         space: Name of the space of networks.
         task: Name of the task they were trained on.
+        subset: Accept that networks are missing: the table is of those that come first in
+            `training_order`, a uniform sample, and its provenance says how many of how many.
 
     Raises:
         InputError: The journal lacks networks of the space, or is of another space or task.
     """
-    header, *rows = [json.loads(line) for line in journal.read_text().splitlines()]
-    rows.sort(key=lambda row: row["network"])
+    text = journal.read_text()
+    whole = text[: text.rfind("\n") + 1]  # the last line may be in writing
+    header, *rows = [json.loads(line) for line in whole.splitlines()]
     grid = make_space(space)
     if (header["space"], header["task"]) != (grid.digest, task):
         raise InputError(f"{journal} was begun for another space or task than {space!r}, {task!r}")
-    everything = grid.ravel(grid.enumerate()).tolist()
-    if [row["network"] for row in rows] != everything:
-        raise InputError(
-            f"{journal} holds {len(rows)} networks of {len(everything)}: train the rest"
-        )
+    order = training_order(grid)
+    if subset:
+        trained = {row["network"] for row in rows}
+        order = list(takewhile(trained.__contains__, order))
+        kept = set(order)
+        rows = [row for row in rows if row["network"] in kept]
+    rows.sort(key=lambda row: row["network"])
+    if not rows or [row["network"] for row in rows] != sorted(order):
+        raise InputError(f"{journal} holds {len(rows)} networks of {len(order)}: train the rest")
     provenance = {
         **header,
+        "networks": len(rows),
+        "different_networks": len(training_order(grid)),
+        "order_seed": ORDER_SEED,
         "command": command,
         "data": f"MNIST-1D, {get_task(task).made}; mnist1d {version('mnist1d')}",
         "test_size": TEST_SIZE,
@@ -156,6 +183,11 @@ def compile_table(
         key: np.array([row[key] for row in rows], dtype=np.uint16)
         for key in ("correct", "correct_fp16", "correct_int8")
     }
+    columns["network"] = np.array([row["network"] for row in rows], dtype=np.int64)
+    columns["cpu_s"] = np.array([row["cpu_s"] for row in rows], dtype=np.float32)
+    for key in ("parameters", "macs"):
+        if key in rows[0]:  # journals of the first tables lack them
+            columns[key] = np.array([row[key] for row in rows], dtype=np.int64)
     columns["provenance"] = np.array(json.dumps(provenance))
     write_arrays(table, columns)
 
@@ -171,11 +203,14 @@ def _train_row(
     from codesign_gym.cost_models.accuracy.training import builder, train
 
     with one_thread():
-        trained = train(builder(space, design), get_task(task), seeds, recipe)
+        about = get_task(task)
+        trained = train(builder(space, design, about.metric), about, seeds, recipe)
     return {
         "network": network,
         "correct": trained.correct.tolist(),
         "correct_fp16": trained.correct_fp16.tolist(),
         "correct_int8": trained.correct_int8.tolist(),
         "cpu_s": round(trained.cpu_s, 2),
+        "parameters": trained.parameters,
+        "macs": trained.macs,
     }

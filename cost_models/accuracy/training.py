@@ -16,37 +16,53 @@ from torch.nn import functional
 from codesign_gym.cost_models.accuracy.cell_torch import CellNetwork
 from codesign_gym.cost_models.accuracy.grouped import (
     Grouped,
+    costs,
     reduced_precision,
     seeded,
     to_fp16,
     to_int8,
 )
 from codesign_gym.cost_models.accuracy.mobilenet_torch import MobileNet1d
+from codesign_gym.cost_models.accuracy.nas_bench_201_torch import ImageNetwork, SequenceNetwork
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.resnet9_torch import ResNet9
 from codesign_gym.cost_models.accuracy.tasks import Task
 from codesign_gym.cost_models.accuracy.unet_torch import UNet
 from codesign_gym.search_spaces.errors import unknown_name
 
-MODULES: dict[str, Callable[[Mapping[str, object], int], Grouped]] = {
-    "cell-network": CellNetwork.of,
-    "mobilenet-1d": MobileNet1d.of,
-    "resnet9-1d": ResNet9.of,
-    "unet-1d": UNet.of,
+MODULES: dict[str, dict[str, Callable[[Mapping[str, object], int], Grouped]]] = {
+    "cell-network": {"accuracy": CellNetwork.of},
+    "mobilenet-1d": {"accuracy": MobileNet1d.of},
+    "nas-bench-201": {"accuracy": ImageNetwork.of},
+    "nas-bench-201-1d": {
+        "accuracy": SequenceNetwork.of,
+        "iou": SequenceNetwork.dense_of,
+        "r2": SequenceNetwork.dense_of,
+    },
+    "resnet9-1d": {"accuracy": ResNet9.of},
+    "unet-1d": {"iou": UNet.of},
 }
-"""Space -> what makes the module of a decoded design with a number of copies."""
+"""Space -> metric -> what makes the module of a decoded design with a number of copies."""
 
 
-def builder(space: str, network: Mapping[str, object]) -> Callable[[int], Grouped]:
+def builder(
+    space: str, network: Mapping[str, object], metric: str = ""
+) -> Callable[[int], Grouped]:
     """What makes the module of a design, given the number of copies.
 
     Args:
         space: Name of the space.
         network: A decoded design of it.
+        metric: The metric of the task, which decides what the network answers; by default the
+            first of those that the networks of the space are made for.
     """
     if space not in MODULES:
         raise unknown_name("space of trainable networks", space, MODULES)
-    return partial(MODULES[space], network)
+    made_for = MODULES[space]
+    metric = metric or next(iter(made_for))
+    if metric not in made_for:
+        raise unknown_name(f"metric of the networks of {space!r}", metric, made_for)
+    return partial(made_for[metric], network)
 
 
 @dataclass(frozen=True)
@@ -55,16 +71,21 @@ class Trained:
 
     Attributes:
         correct: Correct test sequences after each epoch, ``[s, e]``; in segmentation each counts
-            by its intersection over union, and the sum is rounded.
+            by its intersection over union, in denoising by its variance explained, and the sum is
+            rounded.
         correct_fp16: The same at the end with operands rounded to half precision, ``[s]``.
         correct_int8: The same with operands rounded to int8 after training, ``[s]``.
         cpu_s: CPU seconds for all seeds together.
+        parameters: Trained numbers of one copy.
+        macs: Multiply-accumulates of the convolutions of one copy for one sequence.
     """
 
     correct: NDArray[np.uint16]
     correct_fp16: NDArray[np.uint16]
     correct_int8: NDArray[np.uint16]
     cpu_s: float
+    parameters: int
+    macs: int
 
 
 def _cross_entropy(scores: Tensor, digits: Tensor) -> Tensor:
@@ -82,10 +103,22 @@ def _overlap(scores: Tensor, masks: Tensor) -> Tensor:
     return (said & true).sum(2) / (said | true).sum(2)
 
 
+def _squared_error(scores: Tensor, clean: Tensor) -> Tensor:
+    return functional.mse_loss(scores, clean)
+
+
+def _explained(scores: Tensor, clean: Tensor) -> Tensor:
+    """Share of each sequence's variance that is explained, at least 0, ``[b, s]``."""
+    true = clean[:, None]
+    around = (true - true.mean(2, keepdim=True)).square().sum(2)
+    return (1 - (true - scores).square().sum(2) / around).clamp_min(0)
+
+
 MARKING: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]]
 MARKING = {
     "accuracy": (_cross_entropy, _right),
     "iou": (functional.binary_cross_entropy_with_logits, _overlap),
+    "r2": (_squared_error, _explained),
 }
 """Metric -> mean loss of scores ``[b, s, ...]``, and the credit of each sequence ``[b, s]``."""
 
@@ -134,9 +167,12 @@ def train(
         with torch.no_grad():
             history.append(correct(model(tests)))
     calibration = x[:1000, None].expand(-1, len(seeds), -1)
+    parameters, macs = costs(build(1), x[:1, None])
     return Trained(
         correct=np.stack(history, axis=1),
         correct_fp16=correct(reduced_precision(model, calibration, tests, to_fp16)),
         correct_int8=correct(reduced_precision(model, calibration, tests, to_int8)),
         cpu_s=time.process_time() - start,
+        parameters=parameters,
+        macs=macs,
     )

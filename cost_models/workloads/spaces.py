@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from codesign_gym.cost_models.workloads import cell, growth, mobilenet, resnet9, unet
+from codesign_gym.cost_models.workloads import cell, growth, mobilenet, nas_bench_201, resnet9, unet
 from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.networks import Workloads
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace, make_space
@@ -26,6 +27,8 @@ _LOWERINGS = {
     "draco-mobilenet": _Lowering(mobilenet.layer_keys, mobilenet.layer),
     "growing-network": _Lowering(growth.layer_keys, growth.layer),
     "mobilenet-1d": _Lowering(mobilenet.layer_keys_1d, mobilenet.layer_1d),
+    "nas-bench-201": _Lowering(nas_bench_201.layer_keys, nas_bench_201.layer),
+    "nas-bench-201-1d": _Lowering(nas_bench_201.layer_keys_1d, nas_bench_201.layer_1d),
     "resnet9-1d": _Lowering(resnet9.layer_keys, resnet9.layer),
     "unet-1d": _Lowering(unet.layer_keys, unet.layer),
 }
@@ -66,8 +69,13 @@ def from_space(space: SearchSpace, designs: Designs) -> Sequence[Layers]:
         InputError: The space is not one of `NETWORK_SPACES`.
     """
     lowering = _LOWERINGS[network_space(space)]
-    decoded = space.decode(space.canonical(designs))
-    return [Layers.concat(*map(lowering.layer, lowering.keys(network))) for network in decoded]
+    position: dict[Hashable, int] = {}
+    rows = [
+        [position.setdefault(key, len(position)) for key in lowering.keys(network)]
+        for network in space.decode(space.canonical(designs))
+    ]
+    table = Layers.concat(*map(lowering.layer, position))
+    return [table.take(row) for row in rows]
 
 
 def all_networks(space: SearchSpace) -> Workloads:
@@ -94,10 +102,9 @@ def _all_networks(name: str) -> Workloads:
     position: dict[Hashable, int] = {}
     indptr, indices, counts = [0], [], []
     for network in space.decode(space.canonical(space.unravel(np.arange(space.size)))):
-        keys = lowering.keys(network)
-        for key in dict.fromkeys(keys):
+        for key, count in Counter(lowering.keys(network)).items():
             indices.append(position.setdefault(key, len(position)))
-            counts.append(keys.count(key))
+            counts.append(count)
         indptr.append(len(indices))
     table = Layers.concat(*map(lowering.layer, position))
     return Workloads(table, *(np.array(a, dtype=np.int64) for a in (indptr, indices, counts)))

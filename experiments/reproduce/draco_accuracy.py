@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codesign_gym.cost_models.accuracy.table import embedded_table
+from codesign_gym.cost_models.accuracy.trained import embedded_table
 from codesign_gym.cost_models.analytical.technology import FloatArray
 from codesign_gym.experiments.reproduce.finding import Claim, Row
 from codesign_gym.search_spaces import mobilenet_1d

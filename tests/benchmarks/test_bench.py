@@ -11,6 +11,7 @@ import pytest
 
 from codesign_gym.experiments import bench, bench_cost_models, bench_rows
 from codesign_gym.experiments.bench_dram import dram_rows
+from codesign_gym.experiments.bench_networks import network_rows
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,8 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, rows in bench_cost_models.BENCHES.items():
         monkeypatch.setitem(bench_cost_models.BENCHES, name, partial(rows, 2))
     monkeypatch.setitem(bench.BENCHES, "soc", bench_cost_models.BENCHES["soc"])
+    monkeypatch.setitem(bench.BENCHES, "networks", partial(network_rows, 10, 4))
+    monkeypatch.delenv("CODESIGN_DATA", raising=False)
     monkeypatch.setitem(bench.BENCHES, "dram", partial(dram_rows, 3, 1))
     monkeypatch.setattr(bench, "overhead_rows", partial(bench.overhead_rows, 1))
 

@@ -14,6 +14,7 @@ from codesign_gym.cost_models import (
     CostModel,
     DramModel,
     GrowthModel,
+    Metric,
     MobileNetModel,
     RooflineModel,
     SocModel,
@@ -23,7 +24,9 @@ from codesign_gym.cost_models import (
     list_families,
     make_family,
 )
-from codesign_gym.cost_models.accuracy.table import EMBEDDED, AccuracyTable
+from codesign_gym.cost_models.accuracy.trained import EMBEDDED, AccuracyTable
+from codesign_gym.cost_models.accuracy.zero_cost import ZeroCostProxies
+from codesign_gym.cost_models.learned.operation_lut import OperationLut
 from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
@@ -43,6 +46,13 @@ def chip_of_cells() -> ChipModel:
     """A chip for two cell networks that the design chooses."""
     cells = (cell_network(), all_networks(cell_network()))
     return ChipModel({"task1": cells, "task2": cells}, latency_ms=0.001)
+
+
+def operation_lut() -> OperationLut:
+    """Costs of operations that add up."""
+    space = make_space("fbnet")
+    metric = Metric("latency_ms", "ms", "min")
+    return OperationLut(space, metric, [range(9)] * 22, fixed=3.0)
 
 
 MODELS: dict[str, Callable[[], CostModel]] = {
@@ -68,6 +78,8 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     "heterogeneous-chip, fixed": partial(
         ChipModel, ("resnet18", "mobilenetv1"), method="heuristic"
     ),
+    "zero-cost-proxies": partial(ZeroCostProxies, proxies=("naswot", "macs")),
+    "operation-lut": operation_lut,
     "mobilenet-groups": MobileNetModel,
     "mobilenet-groups, small, with stalls": partial(MobileNetModel, "mobilenet-1d", "ws", 16, True),
     "systolic": partial(SystolicModel, "cell-network"),

@@ -9,8 +9,8 @@ import pytest
 
 from codesign_gym.cost_models import AccuracyTable, make_cost_model
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
-from codesign_gym.cost_models.accuracy.table import EMBEDDED, embedded_table
 from codesign_gym.cost_models.accuracy.tasks import get_task
+from codesign_gym.cost_models.accuracy.trained import EMBEDDED, embedded_table
 from codesign_gym.cost_models.accuracy.training import builder, train
 from codesign_gym.cost_models.workloads import from_space
 from codesign_gym.search_spaces import InputError, cell_network, make_space

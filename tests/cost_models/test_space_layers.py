@@ -15,7 +15,7 @@ from codesign_gym.cost_models.workloads.spaces import MOST_NETWORKS, NETWORK_SPA
 from codesign_gym.search_spaces import InputError, make_space
 
 CONVOLUTIONAL = ("mobilenet-1d", "resnet9-1d", "unet-1d")
-LISTABLE = [name for name in NETWORK_SPACES if make_space(name).size <= MOST_NETWORKS]
+LISTABLE = [name for name in NETWORK_SPACES if make_space(name).size <= 2000]
 SPACES = pytest.mark.parametrize("name", LISTABLE)
 
 
@@ -41,7 +41,7 @@ def test_every_network_costs_what_it_computes(name: str) -> None:
     designs = space.enumerate()
     pairs = zip(space.decode(designs), from_space(space, designs), strict=True)
     for design, layers in pairs:
-        convolutions, rest = costs_of(MODULES[name](design, 1))
+        convolutions, rest = costs_of(next(iter(MODULES[name].values()))(design, 1))
         expected = list(zip(layers.macs.tolist(), layers.weights.tolist(), strict=True))
         assert convolutions == expected, design
         # Batch norm has two parameters per channel; the last layer has a bias and no norm.

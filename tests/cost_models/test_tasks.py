@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from codesign_gym.cost_models.accuracy import tasks
-from codesign_gym.cost_models.accuracy.tasks import TASKS, get_task, mnist1d, mnist1d_stroke
+from codesign_gym.cost_models.accuracy.tasks import (
+    TASKS,
+    get_task,
+    mnist1d,
+    mnist1d_denoise,
+    mnist1d_stroke,
+)
 from codesign_gym.search_spaces import InputError
 
 
@@ -17,7 +23,7 @@ def test_shapes(name: str) -> None:
     assert x.shape == (4000, 40)
     assert x_test.shape == (1000, 40)
     assert x.dtype == x_test.dtype == np.float32
-    assert y.shape == ((4000, 40) if task.metric == "iou" else (4000,))
+    assert y.shape == ((4000,) if task.metric == "accuracy" else (4000, 40))
     assert y_test.shape == (1000, *y.shape[1:])
     everything = np.concatenate([x, x_test])
     assert abs(everything.mean()) < 1e-3
@@ -87,6 +93,20 @@ def test_masks_are_where_the_noiseless_digit_is() -> None:
         assert (cyclic.sum(axis=1) == 2).all()  # one stroke, though it may go around the end
         assert inside.sum(axis=1).min() == 6
         assert inside.sum(axis=1).max() == 10
+
+
+def test_clean_sequences_are_those_of_the_noisy_ones() -> None:
+    data, masks = mnist1d_denoise(), mnist1d_stroke()
+    assert np.array_equal(data.x, mnist1d().x)
+    own = correlation(data.y, data.x, masks.y)
+    assert np.median(own) > 0.99
+    other = correlation(np.roll(data.y, 1, axis=0), data.x, masks.y)
+    assert np.median(np.abs(other)) < 0.7
+    # Outside the stroke the shear alone is left: a straight line, of second differences zero.
+    bend = np.abs(np.diff(data.y_test, 2, axis=1))
+    noisy = np.abs(np.diff(data.x_test, 2, axis=1))
+    assert np.median(bend) < 0.01 < 0.1 < np.median(noisy)
+    assert (data.y_test.std(axis=1) > 0).all()
 
 
 def test_unknown_task() -> None:

@@ -23,12 +23,17 @@ from codesign_gym.cost_models.accuracy.grouped import (
     to_int8,
 )
 from codesign_gym.cost_models.accuracy.recipe import Recipe
-from codesign_gym.cost_models.accuracy.table import load_table
 from codesign_gym.cost_models.accuracy.tasks import get_task, mnist1d
-from codesign_gym.cost_models.accuracy.train_table import compile_table, open_journal, train_table
+from codesign_gym.cost_models.accuracy.train_table import (
+    compile_table,
+    open_journal,
+    train_table,
+    training_order,
+)
+from codesign_gym.cost_models.accuracy.trained import AccuracyTable, load_table
 from codesign_gym.cost_models.accuracy.training import Trained, builder, train
 from codesign_gym.cost_models.workloads.cell import layer, layer_keys
-from codesign_gym.search_spaces import InputError, cell_network, make_space
+from codesign_gym.search_spaces import CellSpace, InputError, cell_network, make_space
 
 SPACE = cell_network()
 SHORT = Recipe(epochs=1, batch=500)
@@ -133,12 +138,15 @@ def cells(operations: Sequence[str], width: int, count: int, seeds: Sequence[int
 NETWORKS: dict[str, dict[str, object]] = {
     "cell-network": {"op_01": "conv3", "op_02": "avgpool3", "op_12": "conv1", "width": 8,
                      "cells": 2},
+    "nas-bench-201-1d": {"e01": "conv3", "e02": "skip", "e12": "avgpool3", "e03": "none",
+                         "e13": "conv1", "e23": "conv3"},
     "resnet9-1d": {"filters_1": 8, "blocks_1": 1, "filters_2": 16, "blocks_2": 0, "filters_3": 8,
                    "blocks_3": 1},
     "unet-1d": {"height": 3, "filters_1": 4, "filters_2": 8, "filters_3": 16},
 }  # fmt: skip
 """A network of each space."""
-TASKS = {"cell-network": "mnist1d", "resnet9-1d": "mnist1d-shuffled", "unet-1d": "mnist1d-stroke"}
+TASKS = {"cell-network": "mnist1d", "nas-bench-201-1d": "mnist1d", "resnet9-1d": "mnist1d-shuffled",
+         "unet-1d": "mnist1d-stroke"}  # fmt: skip
 SPACES = pytest.mark.parametrize("space", sorted(NETWORKS))
 
 
@@ -206,6 +214,28 @@ def test_overlap_by_hand() -> None:
     masks = torch.tensor([[1.0, 1, 0, 0], [0, 0, 0, 1]])
     scores = torch.tensor([[[2.0, -1, 3, -1], [1, 1, -1, -1]], [[-1, -1, -1, -1], [1, 1, 1, 1]]])
     assert torch.allclose(credit(scores, masks), torch.tensor([[1 / 3, 1], [0, 1 / 4]]))
+
+
+@pytest.mark.parametrize("metric", ["iou", "r2"])
+def test_cells_answer_per_position_too(metric: str) -> None:
+    network = seeded(builder("nas-bench-201-1d", NETWORKS["nas-bench-201-1d"], metric), (0, 1))
+    x = torch.randn(6, 2, 40, requires_grad=True)
+    scores = network.train()(x)
+    assert scores.shape == (6, 2, 40)
+    scores[:, 0].pow(2).sum().backward()
+    assert x.grad is not None
+    assert x.grad[:, 0].abs().max() > 0 == x.grad[:, 1].abs().max()
+    with pytest.raises(InputError, match="unknown metric of the networks of 'unet-1d' 'r2'"):
+        builder("unet-1d", {}, "r2")
+
+
+def test_explained_by_hand() -> None:
+    credit = training.MARKING["r2"][1]
+    clean = torch.tensor([[1.0, -1, 1, -1], [0, 0, 0, 4]])
+    scores = torch.stack(
+        [torch.stack([clean[0], clean[0] / 2]), torch.stack([clean[1], -clean[1]])]
+    )
+    assert torch.allclose(credit(scores, clean), torch.tensor([[1, 3 / 4], [1, 0]]))
 
 
 def test_unknown_spaces_and_tasks(tmp_path: Path) -> None:
@@ -391,6 +421,60 @@ def test_an_incomplete_journal_is_no_table(tmp_path: Path, networks: Any) -> Non
     assert not (tmp_path / "t.npz").exists()
 
 
+def cells_of(path: Path, count: int) -> Path:
+    """A made-up journal of the first cells in training order: the n-th has n correct."""
+    grid = make_space("nas-bench-201-1d")
+    header = {"space": grid.digest, "task": "mnist1d", "seeds": [0], "recipe": {"epochs": 1}}
+    rows = [
+        {"network": n, "correct": [[i]], "correct_fp16": [i], "correct_int8": [i], "cpu_s": 1.0,
+         "parameters": 5, "macs": 7}
+        for i, n in enumerate(training_order(grid)[:count])
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
+    return path
+
+
+def test_the_order_is_a_sample_of_all_different_cells() -> None:
+    grid = make_space("nas-bench-201-1d")
+    order = training_order(grid)
+    assert len(set(order)) == len(order) == 6466
+    assert order == training_order(grid)
+    designs = grid.unravel(order[:650])
+    assert abs((designs == 3).mean() - (grid.unravel(order) == 3).mean()) < 0.03
+
+
+def test_a_table_of_a_sample_says_what_it_lacks(tmp_path: Path) -> None:
+    journal, out = cells_of(tmp_path / "j", 40), tmp_path / "t.npz"
+    names: Any = {"space": "nas-bench-201-1d", "task": "mnist1d"}
+    with pytest.raises(InputError, match="holds 40 networks of 6466: train the rest"):
+        compile_table(journal, out, "", **names)
+    compile_table(journal, out, "", **names, subset=True)
+    provenance = load_table(out, **names).provenance
+    assert {k: provenance[k] for k in ("networks", "different_networks", "order_seed")} == {
+        "networks": 40, "different_networks": 6466, "order_seed": 0,
+    }  # fmt: skip
+    model = AccuracyTable(**names, word=False, file=out)
+    assert model.name == "nas201-mnist1d"
+    grid = make_space("nas-bench-201-1d")
+    order = training_order(grid)
+    metrics = model.evaluate(grid.unravel([order[7], order[40]]))
+    assert metrics["accuracy_pct"].tolist() == [0.7, -np.inf]
+    assert metrics.reason(1) == "not in the table: trained subset of 40 of 6,466"
+    everything = grid.enumerate()
+    assert isinstance(grid, CellSpace)
+    same = grid.ravel(grid.representatives(everything)) == order[7]
+    assert (model.evaluate(everything[same])["accuracy_pct"] == 0.7).all()
+
+
+def test_only_what_comes_first_in_the_order_counts(tmp_path: Path) -> None:
+    """With several processes a later network may be done before an earlier one."""
+    journal, out = cells_of(tmp_path / "j", 20), tmp_path / "t.npz"
+    rows = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(rows[:11] + rows[12:]) + '{"network": 1')
+    compile_table(journal, out, "", space="nas-bench-201-1d", subset=True)
+    assert load_table(out, "nas-bench-201-1d").correct.max() == 9
+
+
 def test_a_table_of_another_space_or_task_is_refused(tmp_path: Path) -> None:
     compile_table(journal_of(tmp_path / "j", list(range(1125))), tmp_path / "t.npz", "")
     with pytest.raises(InputError, match=r"another space, or another version of 'unet-1d'"):
@@ -419,9 +503,9 @@ def test_inactive_parameters_make_no_rows(tmp_path: Path) -> None:
     header = {"space": unet.digest, "task": "mnist1d-stroke", "seeds": [0], "recipe": {}}
     journal = tmp_path / "j"
     journal.write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
-    names = {"space": "unet-1d", "task": "mnist1d-stroke"}
-    compile_table(journal, tmp_path / "t.npz", "", **names)
-    table = load_table(tmp_path / "t.npz", **names)
+    space, task = "unet-1d", "mnist1d-stroke"
+    compile_table(journal, tmp_path / "t.npz", "", space=space, task=task)
+    table = load_table(tmp_path / "t.npz", space, task)
     assert table.correct[:, 0, 0].tolist() == positions
     assert "masks" in table.provenance["data"]
 
@@ -437,7 +521,7 @@ def test_a_failed_training_keeps_what_was_done(
             raise KeyboardInterrupt
         done.append(1)
         zeros = np.zeros((1, 1), np.uint16)
-        return Trained(zeros, zeros[0], zeros[0], 0.1)
+        return Trained(zeros, zeros[0], zeros[0], 0.1, 1, 1)
 
     monkeypatch.setattr(training, "train", fake)
     with pytest.raises(KeyboardInterrupt):

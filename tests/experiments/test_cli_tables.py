@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from codesign_gym.cost_models.accuracy import train_table as module
 from codesign_gym.cost_models.accuracy.recipe import Recipe
-from codesign_gym.cost_models.accuracy.table import load_table
+from codesign_gym.cost_models.accuracy.trained import load_table
 from codesign_gym.experiments.cli import app
 from codesign_gym.search_spaces import make_space
 
@@ -51,9 +51,26 @@ def test_train_a_table_of_a_space_and_a_task(
     )
 
 
+def test_a_table_of_what_is_trained_so_far(tmp_path: Path) -> None:
+    grid = make_space("nas-bench-201-1d")
+    header = {"space": grid.digest, "task": "mnist1d", "seeds": [0, 1], "recipe": {}}
+    one = {"correct": [[1]], "correct_fp16": [1], "correct_int8": [1], "cpu_s": 1.0}
+    rows = [{"network": n} | one for n in module.training_order(grid)[:5]]
+    journal = tmp_path / "t.jsonl"
+    journal.write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
+    words = ["train-table", "--space", "nas-bench-201-1d", "--networks", "0"]
+    result = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "t.npz")])
+    assert result.exit_code == 0, result.output
+    assert load_table(tmp_path / "t.npz", "nas-bench-201-1d").correct.shape == (5, 1, 1)
+    result = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "other.npz")])
+    assert result.exit_code == 2
+    assert "no training to make a table of" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
+        (["--networks", "-1"], "Invalid value for '--networks'"),
         (["--space", "unet-1d"], "networks of 'unet-1d' are made for tasks with iou"),
         (["--space", "resnet"], "unknown space of trainable networks 'resnet'"),
         (["--task", "mnist"], "unknown task 'mnist'"),

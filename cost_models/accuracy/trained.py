@@ -1,4 +1,4 @@
-"""Measured accuracies, looked up: every network of a space trained on a task.
+"""Measured accuracies, looked up: the networks of a space trained on a task, all or a sample.
 
 The tables were made by ``codesign train-table`` and are measurements (their provenance says which
 recipe, seeds and versions). The word size of the accelerator counts: a network run in int8 has the
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
-from codesign_gym.search_spaces import Designs, InputError, SearchSpace, make_space
+from codesign_gym.search_spaces import CellSpace, Designs, InputError, SearchSpace, make_space
 from codesign_gym.search_spaces.hardware import systolic_accelerator
 
 
@@ -30,15 +30,27 @@ class Embedded(NamedTuple):
     file: str
 
 
-EMBEDDED = {
+DATA = files(__package__) / "data"
+
+TABLES = {
     ("cell-network", "mnist1d"): Embedded("mnist1d-accuracy", "mnist1d_cell.npz"),
     ("mobilenet-1d", "mnist1d"): Embedded("mobilenet-mnist1d", "mnist1d_mobilenet.npz"),
+    ("nas-bench-201-1d", "mnist1d"): Embedded("nas201-mnist1d", "mnist1d_nas201.npz"),
+    ("nas-bench-201-1d", "mnist1d-denoise"): Embedded(
+        "nas201-mnist1d-denoise", "mnist1d-denoise_nas201.npz"
+    ),
+    ("nas-bench-201-1d", "mnist1d-stroke"): Embedded(
+        "nas201-mnist1d-stroke", "mnist1d-stroke_nas201.npz"
+    ),
     ("resnet9-1d", "mnist1d"): Embedded("resnet9-mnist1d", "mnist1d_resnet9.npz"),
     ("resnet9-1d", "mnist1d-shuffled"): Embedded(
         "resnet9-mnist1d-shuffled", "mnist1d-shuffled_resnet9.npz"
     ),
     ("unet-1d", "mnist1d-stroke"): Embedded("unet-mnist1d-stroke", "mnist1d-stroke_unet.npz"),
 }
+"""Tables by space and task, those that are not carried (yet) too."""
+
+EMBEDDED = {key: table for key, table in TABLES.items() if (DATA / table.file).is_file()}
 """The tables that the package carries, by space and task."""
 
 GROUP = "network"
@@ -46,17 +58,20 @@ GROUP = "network"
 
 
 class AccuracyRecords(NamedTuple):
-    """Correct test sequences of every network, ``w`` in grid order; ``s`` seeds, ``e`` epochs.
+    """Correct test sequences of ``w`` networks in grid order; ``s`` seeds, ``e`` epochs.
 
-    In segmentation, a sequence counts by its intersection over union, and the sum is rounded.
+    In segmentation, a sequence counts by its intersection over union, in denoising by its variance
+    explained, and the sum is rounded.
 
     Attributes:
+        network: Grid position of each network, ``[w]``.
         correct: After each epoch, ``[w, s, e]``.
         correct_fp16: At the end, operands rounded to half precision, ``[w, s]``.
         correct_int8: At the end, operands rounded to int8, ``[w, s]``.
         provenance: Recipe, seeds, command, versions.
     """
 
+    network: NDArray[np.int64]
     correct: NDArray[np.uint16]
     correct_fp16: NDArray[np.uint16]
     correct_int8: NDArray[np.uint16]
@@ -68,12 +83,16 @@ def load_table(path: Path, space: str = "cell-network", task: str = "mnist1d") -
     with np.load(path, allow_pickle=False) as file:
         provenance = json.loads(str(file["provenance"]))
         correct, fp16, int8 = (file[key] for key in ("correct", "correct_fp16", "correct_int8"))
-    if provenance["space"] != make_space(space).digest:
+        network = file.get("network")
+    grid = make_space(space)
+    if provenance["space"] != grid.digest:
         raise InputError(f"{path} was made for another space, or another version of {space!r}")
     own = provenance.get("task", "mnist1d")  # the first table was made when there was one task
     if own != task:
         raise InputError(f"{path} was made for the task {own!r}, not {task!r}")
-    return AccuracyRecords(correct, fp16, int8, provenance)
+    if network is None:  # a table of all different networks
+        network = grid.ravel(grid.enumerate())
+    return AccuracyRecords(network, correct, fp16, int8, provenance)
 
 
 @cache
@@ -86,7 +105,7 @@ def embedded_table(space: str = "cell-network", task: str = "mnist1d") -> Accura
     if (space, task) not in EMBEDDED:
         known = ", ".join(f"{one!r} on {other!r}" for one, other in EMBEDDED)
         raise InputError(f"no accuracies of {space!r} on {task!r}; there are those of {known}")
-    with as_file(files(__package__) / "data" / EMBEDDED[space, task].file) as path:
+    with as_file(DATA / EMBEDDED[space, task].file) as path:
         return load_table(path, space, task)
 
 
@@ -94,7 +113,8 @@ class AccuracyTable(CostModel):
     """Accuracy of a network after real training, at the word size of its accelerator.
 
     The metric is ``accuracy_pct`` or, in segmentation, ``iou_pct``; that of a group other than
-    ``network`` carries the group's name: ``accuracy_task1_pct``.
+    ``network`` carries the group's name: ``accuracy_task1_pct``. A table may hold a random sample
+    of the networks: the others are invalid. Isomorphic cells have one accuracy.
 
     Args:
         space: Name of the space of networks; see `EMBEDDED`.
@@ -103,6 +123,7 @@ class AccuracyTable(CostModel):
             default. Earlier epochs are a cheaper fidelity, known in full precision only.
         word: Whether the design has an ``accelerator.word`` that counts; else full precision.
         group: Group of the network's parameters.
+        file: A table that ``codesign train-table`` wrote, in place of an embedded one.
 
     Example:
         >>> AccuracyTable("unet-1d", "mnist1d-stroke", word=False, group="task2").metrics[0].name
@@ -117,14 +138,17 @@ class AccuracyTable(CostModel):
         epoch: int | None = None,
         word: bool = True,
         group: str = GROUP,
+        file: Path | None = None,
     ) -> None:
-        self.records = embedded_table(space, task)
+        self.records = (
+            embedded_table(space, task) if file is None else load_table(file, space, task)
+        )
         epochs = self.records.correct.shape[2]
         if epoch is not None and not 1 <= epoch <= epochs:
             raise InputError(f"epoch must be in 1..{epochs}, got {epoch}")
         self.fidelity = epochs if epoch is None else epoch
         suffix = "" if group == GROUP else f"_{group}"
-        self.name = EMBEDDED[space, task].model + suffix.replace("_", "-")
+        self.name = TABLES[space, task].model + suffix.replace("_", "-")
         about = get_task(task)
         self.metrics = (
             Metric(f"{about.metric}{suffix}_pct", "%", "max", f"{about.about}, mean of the seeds"),
@@ -145,14 +169,25 @@ class AccuracyTable(CostModel):
             4: full,
         }
         correct = np.stack([by_word[int(word)].mean(axis=1) for word in words], axis=1)
-        # Rows of the grid that differ in inactive parameters alone are never asked for: 0 there.
-        self._accuracy_pct = np.zeros((self._network.size, len(words)))
-        rows = self._network.ravel(self._network.enumerate())
-        self._accuracy_pct[rows] = correct * 100 / self.records.provenance["test_size"]
+        # NaN where a network was not trained, and in rows of inactive parameters, never asked for.
+        self._accuracy_pct = np.full((self._network.size, len(words)), np.nan)
+        self._accuracy_pct[self.records.network] = (
+            correct * 100 / self.records.provenance["test_size"]
+        )
+        if isinstance(self._network, CellSpace):
+            grid = self._network.unravel(np.arange(self._network.size))
+            first = self._network.ravel(self._network.representatives(grid))
+            self._accuracy_pct = self._accuracy_pct[first]
+        everything = self.records.provenance.get("different_networks", len(self.records.network))
+        self._missing = (
+            f"not in the table: trained subset of {len(self.records.network):,} of {everything:,}"
+        )
 
     def compute(self, designs: Designs) -> Metrics:
         """Accuracies of designs ``[n, p]``."""
         parameters = len(self._network)
         network = self._network.ravel(designs[:, :parameters])
         word = designs[:, parameters] if designs.shape[1] > parameters else 0
-        return Metrics(self.metrics, self._accuracy_pct[network, word][:, None])
+        values = self._accuracy_pct[network, word][:, None]
+        missing = np.isnan(values[:, 0])
+        return Metrics(self.metrics, values, {self._missing: missing} if missing.any() else None)
