@@ -13,6 +13,7 @@ from codesign_gym.envs.accelerator_problems import ACCELERATOR_PROBLEMS
 from codesign_gym.envs.archgym_problems import ARCHGYM_PROBLEMS
 from codesign_gym.envs.draco import DRACO_PROBLEMS
 from codesign_gym.envs.dram_problems import DRAM_PROBLEMS
+from codesign_gym.envs.kernel_problems import KERNEL_PROBLEMS
 from codesign_gym.envs.nasaic import NASAIC_PROBLEMS
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
@@ -30,6 +31,7 @@ for _problems in (
     ARCHGYM_PROBLEMS,
     DRACO_PROBLEMS,
     DRAM_PROBLEMS,
+    KERNEL_PROBLEMS,
     NASAIC_PROBLEMS,
     SOC_PROBLEMS,
     SYNTHETIC_PROBLEMS,

@@ -9,6 +9,7 @@ from codesign_gym.search_spaces.groups import in_group
 from codesign_gym.search_spaces.hardware import (
     archgym_accelerator,
     dram_controller,
+    gemm_kernel,
     heterogeneous_accelerator,
     soc,
     spatial_accelerator,
@@ -39,6 +40,7 @@ __all__ = [
     "cell_network",
     "draco_mobilenet",
     "dram_controller",
+    "gemm_kernel",
     "heterogeneous_accelerator",
     "in_group",
     "list_spaces",
@@ -59,6 +61,7 @@ SPACES.register("cell-network")(cell_network)
 SPACES.register("draco-mobilenet")(draco_mobilenet)
 SPACES.register("mobilenet-1d")(mobilenet_1d)
 SPACES.register("dram-controller")(dram_controller)
+SPACES.register("gemm-kernel")(gemm_kernel)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)
