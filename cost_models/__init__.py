@@ -10,6 +10,7 @@ from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.families import FAMILIES, list_families, make_family
+from codesign_gym.cost_models.measured.gemm_table import GemmKernelModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
 from codesign_gym.cost_models.simulators.dram_model import DramModel
@@ -25,6 +26,7 @@ __all__ = [
     "ChipModel",
     "CostModel",
     "DramModel",
+    "GemmKernelModel",
     "GrowthModel",
     "Layers",
     "Metric",

@@ -17,6 +17,7 @@ from codesign_gym.cost_models.analytical.roofline import RooflineModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
 from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.measured.gemm_table import GemmKernelModel
 from codesign_gym.cost_models.simulators.dram_model import DramModel
 from codesign_gym.cost_models.simulators.soc_model import SocModel
 from codesign_gym.search_spaces import Registry
@@ -33,6 +34,7 @@ COST_MODELS.register("archgym-accelerator")(ArchGymModel)
 COST_MODELS.register("soc")(SocModel)
 COST_MODELS.register("dram")(DramModel)
 COST_MODELS.register("growth-mnist1d")(GrowthModel)
+COST_MODELS.register("gemm-kernel-times")(GemmKernelModel)
 COST_MODELS.register("roofline")(RooflineModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from codesign_gym.experiments import console
@@ -100,6 +101,33 @@ def train_table_(
     command += "" if networks is None else f" --networks {networks}"
     compile_table(journal, out, command, space=space, task=task, subset=networks is not None)
     console.out.print(f"table: {out}", soft_wrap=True)
+
+
+@app.command("time-kernels")
+@console.plain_errors
+def time_kernels_(
+    out: Annotated[Path, typer.Option("--out", help="Table to write (.npz).")],
+    passes: Annotated[int, typer.Option(help="Runs of each kernel.", min=1)] = 5,
+) -> None:
+    """Time every kernel of gemm-kernel here; continue if interrupted (6 minutes a pass)."""
+    from rich.progress import Progress
+
+    from codesign_gym.cost_models.measured.timing import load_times, time_kernels
+
+    command = f"codesign time-kernels --passes {passes} --out {out.name}"
+    with Progress(console=console.err) as bar:
+        shown = bar.add_task("timing", total=None)
+        time_kernels(
+            out,
+            passes,
+            command,
+            lambda done, total: bar.update(shown, completed=done, total=total),
+        )
+    best = load_times(out)[0].min(axis=0)
+    console.out.print(
+        f"fastest {best.min():.2f} ms, median {np.median(best):.2f} ms\ntable: {out}",
+        soft_wrap=True,
+    )
 
 
 @app.command("tabulate")

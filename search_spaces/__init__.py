@@ -9,6 +9,7 @@ from codesign_gym.search_spaces.groups import in_group
 from codesign_gym.search_spaces.hardware import (
     archgym_accelerator,
     dram_controller,
+    gemm_kernel,
     heterogeneous_accelerator,
     soc,
     spatial_accelerator,
@@ -47,6 +48,7 @@ __all__ = [
     "draco_mobilenet",
     "dram_controller",
     "fbnet",
+    "gemm_kernel",
     "growing_network",
     "heterogeneous_accelerator",
     "in_group",
@@ -75,6 +77,7 @@ SPACES.register("mobilenet-1d")(mobilenet_1d)
 SPACES.register("nas-bench-201")(nas_bench_201)
 SPACES.register("nas-bench-201-1d")(nas_bench_201_1d)
 SPACES.register("dram-controller")(dram_controller)
+SPACES.register("gemm-kernel")(gemm_kernel)
 SPACES.register("spatial-accelerator")(spatial_accelerator)
 SPACES.register("resnet9-1d")(resnet9_1d)
 SPACES.register("heterogeneous-accelerator")(heterogeneous_accelerator)

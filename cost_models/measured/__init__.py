@@ -1,0 +1,1 @@
+"""What was measured on a real machine: kernels timed, one by one."""
