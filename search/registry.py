@@ -7,6 +7,7 @@ from typing import Any
 from codesign_gym.envs import DesignProblem, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.agents import (
+    Alternating,
     Annealing,
     AntColony,
     Auto,
@@ -14,6 +15,7 @@ from codesign_gym.search.agents import (
     GaussianProcess,
     Genetic,
     Ippo,
+    LargeBatchPpo,
     LocalSearch,
     Mappo,
     Nsga2,
@@ -31,6 +33,7 @@ from codesign_gym.search_spaces import InputError, Registry
 AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 """Registered agents: name -> class."""
 
+AGENTS.register("alternating")(Alternating)
 AGENTS.register("annealing")(Annealing)
 AGENTS.register("ant-colony")(AntColony)
 AGENTS.register("auto")(Auto)
@@ -38,6 +41,7 @@ AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)
 AGENTS.register("ippo")(Ippo)
+AGENTS.register("large-batch-ppo")(LargeBatchPpo)
 AGENTS.register("local-search")(LocalSearch)
 AGENTS.register("mappo")(Mappo)
 AGENTS.register("nsga2")(Nsga2)

@@ -1,11 +1,13 @@
 """The agents. Each module is light: what is heavy is imported by an agent that is used."""
 
+from codesign_gym.search.agents.alternating import Alternating
 from codesign_gym.search.agents.annealing import Annealing
 from codesign_gym.search.agents.ant_colony import AntColony
 from codesign_gym.search.agents.auto import Auto
 from codesign_gym.search.agents.forest import Forest
 from codesign_gym.search.agents.gaussian_process import GaussianProcess
 from codesign_gym.search.agents.genetic import Genetic
+from codesign_gym.search.agents.large_batch_ppo import LargeBatchPpo
 from codesign_gym.search.agents.local_search import LocalSearch
 from codesign_gym.search.agents.multi_agent import Ippo, Mappo
 from codesign_gym.search.agents.nsga2 import Nsga2
@@ -18,6 +20,7 @@ from codesign_gym.search.agents.sac import Sac
 from codesign_gym.search.agents.tpe import Tpe
 
 __all__ = [
+    "Alternating",
     "Annealing",
     "AntColony",
     "Auto",
@@ -25,6 +28,7 @@ __all__ = [
     "GaussianProcess",
     "Genetic",
     "Ippo",
+    "LargeBatchPpo",
     "LocalSearch",
     "Mappo",
     "Nsga2",
