@@ -25,6 +25,7 @@ from codesign_gym.search.agents import (
     RegularizedEvolution,
     Reinforce,
     Sac,
+    SurrogateGradient,
     Tpe,
 )
 from codesign_gym.search.options import make_options
@@ -51,6 +52,7 @@ AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
 AGENTS.register("reinforce")(Reinforce)
 AGENTS.register("sac")(Sac)
+AGENTS.register("surrogate-gradient")(SurrogateGradient)
 AGENTS.register("tpe")(Tpe)
 
 

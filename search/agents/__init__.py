@@ -17,6 +17,7 @@ from codesign_gym.search.agents.random import RandomAgent
 from codesign_gym.search.agents.regularized_evolution import RegularizedEvolution
 from codesign_gym.search.agents.reinforce import Reinforce
 from codesign_gym.search.agents.sac import Sac
+from codesign_gym.search.agents.surrogate_gradient import SurrogateGradient
 from codesign_gym.search.agents.tpe import Tpe
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     "RegularizedEvolution",
     "Reinforce",
     "Sac",
+    "SurrogateGradient",
     "Tpe",
 ]
