@@ -19,6 +19,7 @@ PROBLEM = synthetic_problem("ordinal")
 
 def test_registered_agents() -> None:
     assert list_agents() == [
+        "alternating",
         "annealing",
         "ant-colony",
         "auto",
@@ -26,6 +27,7 @@ def test_registered_agents() -> None:
         "genetic",
         "gp",
         "ippo",
+        "large-batch-ppo",
         "local-search",
         "mappo",
         "nsga2",
@@ -35,6 +37,7 @@ def test_registered_agents() -> None:
         "regularized-evolution",
         "reinforce",
         "sac",
+        "surrogate-gradient",
         "tpe",
     ]
     assert agent_class("nsga2") is Nsga2
