@@ -52,7 +52,8 @@ class MultiAgentVectorEnv:
     Args:
         num_envs: How many games.
         problem: A registered name, a problem, or the statement of one.
-        agents: An agent for each ``"parameter"`` or for each ``"group"`` of parameters.
+        agents: An agent for each ``"parameter"``, for each ``"group"`` of parameters, or one for
+            the ``"whole"`` design.
         horizon: Steps per episode, a design each.
         reward: ``"shared"`` or ``"difference"``.
         default: Reference of the first step, a design ``[p]``; by default the middle choices.
@@ -154,7 +155,7 @@ class MultiAgentVectorEnv:
 class MultiAgentDesignEnv(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]  # untyped
     """`MultiAgentVectorEnv` with one game, as a PettingZoo ``ParallelEnv``.
 
-    The agents are named after their parameters or groups.
+    The agents are named after their parameters or groups; one for the whole, after the space.
 
     Observation: float32 ``[o]`` per agent, see `TeamView`; `state` is float32 ``[c]``.
     Action: ``Discrete(k)``, the index of a choice, where every parameter is an agent;
@@ -166,7 +167,8 @@ class MultiAgentDesignEnv(ParallelEnv[str, Observation, Any]):  # type: ignore[m
 
     Args:
         problem: A registered name, a problem, or the statement of one.
-        agents: An agent for each ``"parameter"`` or for each ``"group"`` of parameters.
+        agents: An agent for each ``"parameter"``, for each ``"group"`` of parameters, or one for
+            the ``"whole"`` design.
         horizon: Steps per episode, a design each.
         reward: ``"shared"`` or ``"difference"``.
         default: Reference of the first step, a design ``[p]``; by default the middle choices.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metrics
@@ -88,6 +88,21 @@ def completed(
         design: The design held, ``[1, p]``.
         part: Designs of the partial problem, ``[n, q]``.
     """
+    columns = problem.space.columns_of(problem.space.select(*free))
+    return complete(problem.space, columns, design, part)
+
+
+def complete(
+    space: SearchSpace, columns: NDArray[np.intp], design: Designs, part: Designs
+) -> Designs:
+    """Designs ``[n, p]`` of a space: these columns from ``part``, the rest from ``design``.
+
+    Args:
+        space: The whole space.
+        columns: Where the free parameters stand in it, ``[q]``.
+        design: The design held, ``[1, p]``.
+        part: Choices of the free parameters, ``[n, q]``.
+    """
     rows = np.repeat(design, len(part), axis=0)
-    rows[:, problem.space.columns_of(problem.space.select(*free))] = part
-    return problem.space.canonical(rows)
+    rows[:, columns] = part
+    return space.canonical(rows)

@@ -41,11 +41,13 @@ class Team:
 
     @classmethod
     def of(cls, space: SearchSpace, agents: str) -> Team:
-        """An agent for each ``"parameter"`` or for each ``"group"`` of parameters of the space."""
+        """An agent for each ``"parameter"`` or ``"group"`` of parameters, or one for the whole."""
         if agents == "parameter":
             return cls(space, space.names, np.arange(len(space), dtype=np.intp))
+        if agents == "whole":
+            return cls(space, (space.name,), np.zeros(len(space), dtype=np.intp))
         if agents != "group":
-            raise unknown_name("form of agents", agents, ("parameter", "group"))
+            raise unknown_name("form of agents", agents, ("parameter", "group", "whole"))
         names = tuple(space.groups)
         owner = np.array([names.index(p.group) for p in space.parameters], dtype=np.intp)
         return cls(space, names, owner)

@@ -30,8 +30,10 @@ from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
 from codesign_gym.search import agent_class, list_agents, make_agent, search, serves
+from codesign_gym.search.team_ppo import TeamPpo
 
 PROBLEM = "resnet18-asic"
+SYNTHETIC = "synthetic-12x8"
 
 
 def seconds(function: Callable[[], object], repeats: int = 7, least_s: float = 0.1) -> float:
@@ -97,6 +99,7 @@ def agent_rows() -> Iterator[Row]:
         taken = time.perf_counter() - start
         yield row(f"search by {name}, {budget} evaluations", 1e3 * taken / budget, "ms each")
     yield from overhead_rows()
+    yield from ppo_rows()
     for num_envs in (64, 4096):
         game = MultiAgentVectorEnv(num_envs, problem)
         actions = problem.space.sample(num_envs, np.random.default_rng(0))
@@ -112,7 +115,7 @@ def overhead_rows(repeats: int = 5) -> Iterator[Row]:
     for name in list_agents():
         if agent_class(name).owns_loop or name == "optuna" or not serves(name, problem):
             continue
-        options = {"batch_size": 64} if name in ("ippo", "mappo") else {}
+        options = {"batch_size": 64} if issubclass(agent_class(name), TeamPpo) else {}
         times = []
         for _ in range(repeats + 1):  # the first one compiles and imports
             agent = make_agent(name, problem, **options)
@@ -127,6 +130,27 @@ def overhead_rows(repeats: int = 5) -> Iterator[Row]:
             times.append(taken + time.process_time() - start)
         taken = float(np.median(times[1:]))
         yield row(f"{name}, ask and tell of 64", 1e3 * taken / 64, "CPU ms per proposal")
+
+
+def ppo_rows(repeats: int = 3, budget: int = 20 * 1024) -> Iterator[Row]:
+    """Training by PPO in 1,024 games at once, our own and that of stable-baselines3, by turns.
+
+    Both choose whole designs, make 10 passes over each batch of 1,024 and use one thread.
+    """
+    problem = make_problem(SYNTHETIC)
+    batches = {"large-batch-ppo": {"batch_size": 1024}, "ppo": {"num_envs": 1024}}
+    rates: dict[str, list[float]] = {name: [] for name in batches}
+    for _ in range(repeats):
+        for name, options in batches.items():
+            agent = make_agent(name, problem, **options)
+            start = time.process_time()
+            search(problem, agent, budget)
+            rates[name].append(budget / (time.process_time() - start))
+    for name, found in rates.items():
+        label = f"{name}, 1024 games of {SYNTHETIC}"
+        yield row(label, float(np.median(found)) / 1e3, "k steps/CPU s")
+    own, other = (np.array(found) for found in rates.values())
+    yield row("  large-batch-ppo over ppo", float(np.median(own / other)), "times")
 
 
 def store_rows() -> Iterator[Row]:

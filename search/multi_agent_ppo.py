@@ -106,10 +106,9 @@ class TeamPolicy(Trained):
             others = self._apart @ chosen  # [a, p] @ [n, p, h] -> [n, a, h]
             hidden = torch.tanh(others.transpose(0, 1) + w["critic_bias"])  # [a, n, h]
         else:
-            n = len(designs)
             hidden = torch.tanh(torch.baddbmm(w["critic_bias"], self._observation, w["critic_in"]))
-            hidden = hidden.expand(-1, n, -1)
-        return torch.baddbmm(w["critic_out_bias"], hidden, w["critic_out"])[:, :, 0].T
+        values = torch.baddbmm(w["critic_out_bias"], hidden, w["critic_out"])[:, :, 0].T
+        return values.expand(len(designs), -1)
 
     def update(
         self,

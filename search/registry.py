@@ -8,6 +8,7 @@ from codesign_gym.envs import DesignProblem, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.agents import (
     A2c,
+    Alternating,
     Annealing,
     AntColony,
     Auto,
@@ -18,6 +19,7 @@ from codesign_gym.search.agents import (
     GaussianProcess,
     Genetic,
     Ippo,
+    LargeBatchPpo,
     LocalSearch,
     Mappo,
     MaskablePpo,
@@ -28,6 +30,7 @@ from codesign_gym.search.agents import (
     RegularizedEvolution,
     Reinforce,
     Sac,
+    SurrogateGradient,
     Tpe,
 )
 from codesign_gym.search.agents.exec import PREFIX, exec_agent
@@ -38,6 +41,7 @@ AGENTS: Registry[type[Agent]] = Registry("agent", "codesign_gym.agents")
 """Registered agents: name -> class."""
 
 AGENTS.register("a2c")(A2c)
+AGENTS.register("alternating")(Alternating)
 AGENTS.register("annealing")(Annealing)
 AGENTS.register("ant-colony")(AntColony)
 AGENTS.register("auto")(Auto)
@@ -48,6 +52,7 @@ AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)
 AGENTS.register("ippo")(Ippo)
+AGENTS.register("large-batch-ppo")(LargeBatchPpo)
 AGENTS.register("local-search")(LocalSearch)
 AGENTS.register("mappo")(Mappo)
 AGENTS.register("maskable-ppo")(MaskablePpo)
@@ -58,6 +63,7 @@ AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
 AGENTS.register("reinforce")(Reinforce)
 AGENTS.register("sac")(Sac)
+AGENTS.register("surrogate-gradient")(SurrogateGradient)
 AGENTS.register("tpe")(Tpe)
 
 

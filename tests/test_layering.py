@@ -49,6 +49,7 @@ MAY_IMPORT_HEAVY = {
     "experiments/report/parameters.py": "draws with plotly; imported when a report is written",
     "search/controller.py": "holds networks of torch; imported when an agent is first asked",
     "search/growth_controller.py": "holds networks of torch; imported when an agent is first asked",
+    "search/surrogate.py": "holds networks of torch; imported when an agent is first asked",
     "search/trained.py": "holds networks of torch; imported when an agent is first asked",
     "search/multi_agent_ppo.py": "holds networks of torch; imported when an agent is first asked",
     "experiments/reproduce/nasaic_figures.py": "draws with plotly; imported when the study is run",

@@ -1,5 +1,6 @@
 """The agents. Each module is light: what is heavy is imported by an agent that is used."""
 
+from codesign_gym.search.agents.alternating import Alternating
 from codesign_gym.search.agents.annealing import Annealing
 from codesign_gym.search.agents.ant_colony import AntColony
 from codesign_gym.search.agents.auto import Auto
@@ -8,6 +9,7 @@ from codesign_gym.search.agents.eas import Eas
 from codesign_gym.search.agents.forest import Forest
 from codesign_gym.search.agents.gaussian_process import GaussianProcess
 from codesign_gym.search.agents.genetic import Genetic
+from codesign_gym.search.agents.large_batch_ppo import LargeBatchPpo
 from codesign_gym.search.agents.local_search import LocalSearch
 from codesign_gym.search.agents.multi_agent import Ippo, Mappo
 from codesign_gym.search.agents.nsga2 import Nsga2
@@ -18,10 +20,12 @@ from codesign_gym.search.agents.regularized_evolution import RegularizedEvolutio
 from codesign_gym.search.agents.reinforce import Reinforce
 from codesign_gym.search.agents.sac import Sac
 from codesign_gym.search.agents.sequential import Dqn, MaskablePpo
+from codesign_gym.search.agents.surrogate_gradient import SurrogateGradient
 from codesign_gym.search.agents.tpe import Tpe
 
 __all__ = [
     "A2c",
+    "Alternating",
     "Annealing",
     "AntColony",
     "Auto",
@@ -32,6 +36,7 @@ __all__ = [
     "GaussianProcess",
     "Genetic",
     "Ippo",
+    "LargeBatchPpo",
     "LocalSearch",
     "Mappo",
     "MaskablePpo",
@@ -42,5 +47,6 @@ __all__ = [
     "RegularizedEvolution",
     "Reinforce",
     "Sac",
+    "SurrogateGradient",
     "Tpe",
 ]

@@ -27,6 +27,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CODESIGN_DATA", raising=False)
     monkeypatch.setitem(bench.BENCHES, "dram", partial(dram_rows, 3, 1))
     monkeypatch.setattr(bench, "overhead_rows", partial(bench.overhead_rows, 1))
+    monkeypatch.setattr(bench, "ppo_rows", partial(bench.ppo_rows, 1, 1024))
 
 
 @pytest.mark.parametrize("name", bench.BENCHES)

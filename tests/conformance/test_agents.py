@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "tpe": {"multi_objective": True, "together": "all"},
     "forest": {"multi_objective": True},
     "gp": {"multi_objective": True},
+    "surrogate-gradient": {"multi_objective": True},
     "local-search": {"improvement": "best", "restart": "random"},
 }
 

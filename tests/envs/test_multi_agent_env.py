@@ -63,7 +63,7 @@ def test_pettingzoo_finds_no_fault(name: str) -> None:
             parallel_seed_test(env, num_cycles=4)
 
 
-@pytest.mark.parametrize("agents", ["parameter", "group"])
+@pytest.mark.parametrize("agents", ["parameter", "group", "whole"])
 @pytest.mark.parametrize("reward", ["shared", "difference"])
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_the_vector_equals_single_games(agents: str, reward: str, horizon: int) -> None:
@@ -123,7 +123,7 @@ def test_shared_reward_is_the_problems_and_every_design_is_reached(name: str) ->
         assert env.action_space(agent).n == k  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("agents", ["parameter", "group"])
+@pytest.mark.parametrize("agents", ["parameter", "group", "whole"])
 def test_difference_reward_by_its_definition(agents: str) -> None:
     problem = toy_problem()
     game = MultiAgentVectorEnv(3, problem, agents, 2, "difference", default=[1, 1, 2])
@@ -193,7 +193,7 @@ def test_masks_close_what_does_not_count() -> None:
 
 def test_observations_and_states_are_in_their_spaces() -> None:
     for problem in (make_problem("mnist1d-asic"), synthetic_problem("conditional")):
-        for agents in ("parameter", "group"):
+        for agents in ("parameter", "group", "whole"):
             env = MultiAgentDesignEnv(problem, agents, horizon=4)
             seen, _ = env.reset()
             rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 from tests.strategies import spaces_and_designs
 from tests.toy import toy_problem
 
-FORMS = st.sampled_from(("parameter", "group"))
+FORMS = st.sampled_from(("parameter", "group", "whole"))
 
 
 @settings(max_examples=50)
@@ -32,6 +32,8 @@ def test_every_parameter_has_one_owner(made: tuple[SearchSpace, Designs], agents
         assert (team.slots[agent, len(columns) :] == -1).all()
     if agents == "parameter":
         assert team.names == space.names
+    elif agents == "whole":
+        assert team.names == (space.name,)
     else:
         assert {name: tuple(c) for name, c in zip(team.names, team.columns, strict=True)} == (
             space.groups

@@ -23,7 +23,7 @@ from tests.strategies import spaces_and_designs
 
 ORDINAL = synthetic_problem("ordinal")
 CONDITIONAL = synthetic_problem("conditional")
-FORMS = st.sampled_from(("parameter", "group"))
+FORMS = st.sampled_from(("parameter", "group", "whole"))
 
 
 def policy_of(space: SearchSpace, agents: str, central: bool = False) -> TeamPolicy:
@@ -144,7 +144,7 @@ def test_a_clipped_ratio_is_pushed_no_further() -> None:
 
 
 @pytest.mark.parametrize("name", ["ippo", "mappo"])
-@pytest.mark.parametrize("agents", ["parameter", "group"])
+@pytest.mark.parametrize("agents", ["parameter", "group", "whole"])
 def test_at_first_every_choice_is_equally_likely(name: str, agents: str) -> None:
     """All of the space is reached, each value of each parameter as often as any other."""
     agent = make_agent(name, ORDINAL, 0, agents=agents)
@@ -156,7 +156,7 @@ def test_at_first_every_choice_is_equally_likely(name: str, agents: str) -> None
 
 @pytest.mark.parametrize("name", ["ippo", "mappo"])
 @pytest.mark.parametrize("normalize", ["rank", "standard", "none"])
-@pytest.mark.parametrize("agents", ["parameter", "group"])
+@pytest.mark.parametrize("agents", ["parameter", "group", "whole"])
 def test_options_are_used(name: str, normalize: str, agents: str) -> None:
     problem = make_problem("mnist1d-asic")
     agent = make_agent(
@@ -164,7 +164,7 @@ def test_options_are_used(name: str, normalize: str, agents: str) -> None:
     )
     assert isinstance(agent, Ippo)
     assert agent.batch_size == 8
-    assert len(agent.team) == {"parameter": len(problem.space), "group": 2}[agents]
+    assert len(agent.team) == {"parameter": len(problem.space), "group": 2, "whole": 1}[agents]
     assert len(search(problem, agent, 50).history) == 50
 
 

@@ -20,6 +20,7 @@ PROBLEM = synthetic_problem("ordinal")
 def test_registered_agents() -> None:
     assert list_agents() == [
         "a2c",
+        "alternating",
         "annealing",
         "ant-colony",
         "auto",
@@ -30,6 +31,7 @@ def test_registered_agents() -> None:
         "genetic",
         "gp",
         "ippo",
+        "large-batch-ppo",
         "local-search",
         "mappo",
         "maskable-ppo",
@@ -40,6 +42,7 @@ def test_registered_agents() -> None:
         "regularized-evolution",
         "reinforce",
         "sac",
+        "surrogate-gradient",
         "tpe",
     ]
     assert agent_class("nsga2") is Nsga2
