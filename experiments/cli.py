@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from codesign_gym.experiments import cli_designs, cli_reproduce, cli_tools, console
+from codesign_gym.experiments import cli_designs, cli_reproduce, cli_suite, cli_tools, console
 from codesign_gym.experiments.cli_app import (
     Family,
     Fresh,
@@ -25,9 +25,13 @@ from codesign_gym.experiments.cli_app import (
     Trace,
     WarmStart,
     app,
+    given_agent,
+    given_options,
     given_specs,
+    print_comparison,
     write_page,
 )
+from codesign_gym.experiments.comparisons import PAIRED, finals, improvement_rows, profile_rows
 from codesign_gym.experiments.config import MOST_SEEDS, make_config, read_config
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.runner import STORE_NAME, problem_of, run
@@ -36,12 +40,12 @@ from codesign_gym.experiments.summaries import catalogue, compare_rows, design_r
 from codesign_gym.experiments.truth import known_truth
 from codesign_gym.search import agent_class
 from codesign_gym.search.pareto import ranking
-from codesign_gym.search_spaces import InputError
 
 __all__ = [
     "app",
     "cli_designs",
     "cli_reproduce",
+    "cli_suite",
     "cli_tools",
     "main",
 ]  # importing them adds their commands
@@ -111,7 +115,7 @@ def run_(
     """Run a search, or continue one that was interrupted; write its report."""
     flags = {
         "problem": problem,
-        "agent": plugin or agent,
+        "agent": given_agent(agent, plugin),
         "budget": budget,
         "seed": seed,
         "specs": given_specs(specs),
@@ -122,13 +126,11 @@ def run_(
         "proxy": proxy or None,
         "warm_start": warm_start or None,
     }
-    if plugin is not None and ":" not in plugin:
-        raise InputError(f"--plugin takes module:Class, got {plugin!r}")
     given = {name: value for name, value in flags.items() if value is not None}
     values: dict[str, Any] = {"agent": "auto"}
     values |= read_config(config, given.keys()) if config else {}
     values |= given
-    values["options"] = values.get("options", {}) | _options(options or [])
+    values["options"] = values.get("options", {}) | given_options(options)
     settings = make_config(values)
     directory = (
         out
@@ -190,9 +192,13 @@ def compare(
     ]
     records = [_run_with_progress(each, directory, as_json, fresh) for each in configs]
     rows = compare_rows(records, truth=known_truth(problem_of(configs[0])))
+    found = finals(records)
+    improvement = improvement_rows([found], [row["agent"] for row in rows[:PAIRED]])
+    profiles = profile_rows(found)
     report_path = str(write_page(records, directory / "report.html"))
     if as_json:
-        console.print_json({"problem": problem, "agents": rows, "report": report_path})
+        compared = {"agents": rows, "improvement": improvement, "profiles": profiles}
+        console.print_json({"problem": problem, **compared, "report": report_path})
     else:
         hidden = {"seeds", "budget"} | ({"Pareto"} if "front %" in rows[0] else set())
         shown = [{key: value for key, value in row.items() if key not in hidden} for row in rows]
@@ -200,6 +206,9 @@ def compare(
             shown,
             f"{problem}: best reward and its 95 % interval, {budget} evaluations, {seeds} seeds",
         )
+        if len(rows) > 1:
+            console.out.print()
+            print_comparison(improvement, profiles, problem)
         console.out.print(f"report: {report_path}", soft_wrap=True)
 
 
@@ -248,13 +257,3 @@ def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
         f"report: {summary['report']}",
         soft_wrap=True,
     )
-
-
-def _options(texts: list[str]) -> dict[str, str]:
-    options = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise InputError(f"--set takes name=value, got {text!r}")
-        options[name.strip().replace("-", "_")] = value.strip()
-    return options

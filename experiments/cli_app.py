@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from codesign_gym.experiments import console
 from codesign_gym.experiments.record import RunRecord
+from codesign_gym.search_spaces import InputError
 
 app = typer.Typer(
     name="codesign",
@@ -60,3 +62,38 @@ def write_page(records: Sequence[RunRecord], path: Path) -> Path:
 
     write_report(records, path)
     return path
+
+
+def print_comparison(
+    improvement: Sequence[dict[str, Any]], profiles: Sequence[dict[str, Any]], title: str
+) -> None:
+    """Print who is how likely to be better, and the shares of runs above rewards."""
+    from codesign_gym.experiments.comparisons import improvement_table, profile_table
+
+    if improvement:
+        console.print_table(
+            improvement_table(improvement),
+            f"{title}: how likely a run of the row beats one of the column",
+        )
+    if improvement and profiles:
+        console.out.print()
+    if profiles:
+        console.print_table(profile_table(profiles), f"{title}: share of runs above a reward")
+
+
+def given_options(texts: list[str] | None) -> dict[str, str]:
+    """Options of an agent out of ``name=value`` texts; anything else raises `InputError`."""
+    options = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"--set takes name=value, got {text!r}")
+        options[name.strip().replace("-", "_")] = value.strip()
+    return options
+
+
+def given_agent(agent: str | None, plugin: str | None) -> str | None:
+    """The agent that --agent or --plugin names."""
+    if plugin is not None and ":" not in plugin:
+        raise InputError(f"--plugin takes module:Class, got {plugin!r}")
+    return plugin or agent

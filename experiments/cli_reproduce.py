@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from codesign_gym.experiments import console
-from codesign_gym.experiments.cli_app import Json, Out, app, write_page
+from codesign_gym.experiments.cli_app import Json, Out, app, print_comparison, write_page
+from codesign_gym.experiments.comparisons import PAIRED, finals, improvement_rows, profile_rows
 from codesign_gym.experiments.config import MOST_EVALUATIONS, MOST_SEEDS
 from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.reproduce.finding import Finding, Settings, write_finding
@@ -68,6 +69,16 @@ def sweep_(
             "lottery": lottery_rows(records),
             "report": str(path),
         }
+        listed = [row["agent"] for row in answer["problems"][name]["agents"]]
+        found = finals(records)
+        answer["problems"][name] |= {
+            "improvement": improvement_rows([found], listed[:PAIRED]),
+            "profiles": profile_rows(found),
+        }
+    if len(problems) > 1:
+        every = [finals(records) for records in problems.values()]
+        common = [name for name in every[0] if all(name in found for found in every)]
+        answer["improvement"] = improvement_rows(every, common[:PAIRED])
     answer["failures"] = [
         {"agent": f.config.agent, "problem": f.config.problem, "seed": f.config.seed,
          "error": f.error} for f in result.failures
@@ -101,7 +112,12 @@ def _print_sweep(answer: Mapping[str, Any]) -> None:
         if any(row["settings"] > 1 for row in lottery):
             console.out.print()
             console.print_table(lottery, f"{name}: what the options do")
+        if len(found["agents"]) > 1:
+            console.out.print()
+            print_comparison(found["improvement"], found["profiles"], name)
         console.out.print(f"report: {found['report']}\n", soft_wrap=True)
+    if answer.get("improvement"):
+        print_comparison(answer["improvement"], [], "all problems")
     if answer["failures"]:
         console.print_table(answer["failures"], "failed runs")
 

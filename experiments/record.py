@@ -106,3 +106,8 @@ class RunRecord:
     def best(self) -> int:
         """The best evaluation: the feasible one with the highest reward, if any is feasible."""
         return int(self.ranking[0])
+
+    @property
+    def reached(self) -> float:
+        """The highest reward of a feasible evaluation; minus infinity where none is feasible."""
+        return float(self.rewards[self.evaluation.feasible].max(initial=-np.inf))

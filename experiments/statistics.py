@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,9 +31,13 @@ def iqm(scores: FloatArray, axis: int | tuple[int, ...] | None = None) -> FloatA
 
 
 def bootstrap_interval(
-    scores: FloatArray, rng: np.random.Generator, level: float = 0.95, resamples: int = 2000
+    scores: FloatArray,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 2000,
+    average: Callable[..., FloatArray] = iqm,
 ) -> tuple[FloatArray, FloatArray]:
-    """Percentile bootstrap interval of the interquartile mean over runs.
+    """Percentile bootstrap interval of the interquartile mean, or another, over runs.
 
     Whole runs are drawn with replacement, so that the points of a curve stay together, and within
     each task separately (stratified), so that every task keeps its weight.
@@ -42,6 +48,7 @@ def bootstrap_interval(
         rng: Draws the resamples.
         level: Share of resampled means inside the interval.
         resamples: Number of resamples.
+        average: What is taken of the runs: called with an array and the ``axis`` to average over.
 
     Returns:
         Lower and upper ends, each ``[k]``.
@@ -54,8 +61,30 @@ def bootstrap_interval(
     step = max(1, _CHUNK // picks.size)
     for start in range(0, k, step):
         drawn = strata[np.arange(t)[:, None], picks, start : start + step]
-        ends[:, start : start + step] = np.quantile(iqm(drawn, axis=(1, 2)), tails, axis=0)
+        ends[:, start : start + step] = np.quantile(average(drawn, axis=(1, 2)), tails, axis=0)
     return ends[0], ends[1]
+
+
+def performance_profile(
+    scores: FloatArray, taus: FloatArray, rng: np.random.Generator, level: float = 0.95
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The share of runs that score above each of ``taus``, with bootstrap bands.
+
+    The run-score distribution of Agarwal et al. 2021, section 4.2: every task counts the same, and
+    runs are drawn within each.
+
+    Args:
+        scores: ``[t, s]``: ``s`` runs of each of ``t`` tasks.
+        taus: Thresholds ``[k]``.
+        rng: Draws the resamples.
+        level: Share of resamples inside the band.
+
+    Returns:
+        The shares and the ends of their bands, each ``[k]``.
+    """
+    above = (scores[:, :, None] > taus).astype(np.float64)
+    low, high = bootstrap_interval(above, rng, level, average=np.mean)
+    return above.mean(axis=(0, 1)), low, high
 
 
 def probability_of_improvement(
@@ -75,7 +104,7 @@ def probability_of_improvement(
     Returns:
         The probability and the ends of its interval.
     """
-    wins = (ours[:, :, None] > theirs[:, None]) + 0.5 * (ours[:, :, None] == theirs[:, None])
+    wins = _wins(ours, theirs)
     t, s, r = wins.shape
     tasks = np.arange(t)[:, None, None]
     resampled = [
@@ -84,3 +113,14 @@ def probability_of_improvement(
     ]
     low, high = np.quantile([w.mean() for w in resampled], [(1 - level) / 2, (1 + level) / 2])
     return float(wins.mean()), float(low), float(high)
+
+
+def win_share(ours: FloatArray, theirs: FloatArray) -> float:
+    """The probability alone that `probability_of_improvement` gives with its interval."""
+    return float(_wins(ours, theirs).mean())
+
+
+def _wins(ours: FloatArray, theirs: FloatArray) -> FloatArray:
+    """Of each pair of runs of each task, 1 where ours is higher and a half for ties, [t, s, r]."""
+    higher, equal = ours[:, :, None] > theirs[:, None], ours[:, :, None] == theirs[:, None]
+    return np.where(higher, 1.0, 0.5 * equal)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.envs import DesignProblem, Evaluation
+from codesign_gym.experiments.front_share import FrontShare
 from codesign_gym.search.pareto import nondominated, ranking
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.files import write_whole
@@ -90,10 +91,7 @@ class Truth:
                 }
                 for name, row in best.items()
             },
-            quantiles={
-                name: np.quantile(values[metrics.valid], QUANTILES).tolist()
-                for name, values in metrics.items()
-            },
+            quantiles={name: _quantiles(values[metrics.valid]) for name, values in metrics.items()},
             front=(evaluation.objectives[rows] * signs).tolist(),
             front_choices=evaluation.designs[rows].tolist(),
             provenance=provenance,
@@ -127,38 +125,21 @@ class Truth:
         return np.asarray(sign * (best - values) / (span if span > 0 else 1.0))
 
     def hypervolume_share(self, objectives: FloatArray) -> float:
-        """The share of the true front's hypervolume that designs dominate, 0 to 1.
-
-        Objectives (their logarithms, where the whole front is positive) are scaled from 0, the best
-        on the true front, to 1, the worst on it; the reference point is 1.1 in each.
+        """The share of the true front's hypervolume that designs dominate: see `FrontShare`.
 
         Args:
             objectives: Of feasible designs, to be minimised, ``[n, k]``.
         """
-        return self._volume(objectives) / self._whole
+        return self._share.of(objectives)
 
     @cached_property
-    def _whole(self) -> float:
-        return self._volume(self._front)
+    def _share(self) -> FrontShare:
+        return FrontShare.of_values(self.front, self.key["objectives"].values())
 
-    @cached_property
-    def _front(self) -> FloatArray:
-        ways = self.key["objectives"].values()
-        return np.array(self.front) * [-1.0 if way == "max" else 1.0 for way in ways]
 
-    def _volume(self, objectives: FloatArray) -> float:
-        from moocore import hypervolume
-
-        scaled = np.empty_like(objectives)
-        for j, best in enumerate(self._front.T):
-            column, sign = objectives[:, j], np.sign(best[0])
-            if (best * sign > 0).all():  # what is to be maximised is negative here
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    column, best = sign * np.log(column * sign), sign * np.log(best * sign)
-            scaled[:, j] = (column - best.min()) / (np.ptp(best) or 1.0)
-        scaled = scaled[np.isfinite(scaled).all(axis=1)]
-        corner = np.full(scaled.shape[1], 1.1)
-        return float(hypervolume(scaled, ref=corner)) if len(scaled) else 0.0
+def _quantiles(values: FloatArray) -> list[float]:
+    with np.errstate(invalid="ignore"):  # between two values that were not measured there is none
+        return [float(x) for x in np.quantile(values, QUANTILES)]
 
 
 def key_of(problem: DesignProblem) -> dict[str, Any]:

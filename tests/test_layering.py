@@ -42,6 +42,7 @@ MAY_IMPORT_HEAVY = {
     "cost_models/simulators/dram_queues.py": "compiled by numba; imported at the first call",
     "cost_models/workloads/from_torch.py": "reads torch modules; imported by who has one",
     "cost_models/workloads/torch_graph.py": "reads torch graphs; imported by from_torch",
+    "experiments/report/comparison.py": "draws with plotly; imported when a report is written",
     "experiments/report/curves.py": "draws with plotly; imported when a report is written",
     "experiments/report/figures.py": "draws with plotly; imported when a report is written",
     "experiments/report/front.py": "draws with plotly; imported when a report is written",

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from codesign_gym.experiments.record import RunRecord
-from codesign_gym.experiments.report import curves, summary, tables
+from codesign_gym.experiments.report import comparison, curves, summary, tables
 from codesign_gym.experiments.report.front import front_figures
 from codesign_gym.experiments.report.layout import Section, copied, page, place
 from codesign_gym.experiments.report.parameters import (
@@ -68,6 +68,8 @@ def _sections(study: Study) -> list[Section]:
         empty = tag("p", "No feasible design, so the front is empty.", class_="empty")
         drawn = drawn if found else empty
         out.append(("hypervolume", "Hypervolume", _volume_lead(study) + band, drawn))
+    if comparison.comparable(study):
+        out.append(("agents", "Agents", *_agents(study)))
     shown = min(len(study.ranked), BEST)
     wide = 80 * (len(study.space) + len(study.objectives) + 1) + 60
     parallel = place(parallel_coordinates(study), "Choices of the best designs", wide)
@@ -128,6 +130,26 @@ def _fronts(study: Study) -> tuple[str, str]:
     drawn = "".join(place(f, f"Designs: {what}") for what, f in figures)
     pair = tag("div", drawn, class_="pairs" if len(figures) > 1 else "")
     return text + summary.failures(study), pair
+
+
+def _agents(study: Study) -> tuple[str, str]:
+    """Profiles of the agents, and who is how likely to be better."""
+    finals = comparison.final_rewards(study)
+    profiles = comparison.reward_profiles(finals)
+    lead = (
+        "Curves: the share of an agent's runs whose best reward is above a threshold, with 95 % "
+        "bootstrap bands; the higher, the better. Squares: h"
+        if profiles
+        else "H"
+    )
+    shares = comparison.pairwise([values[None] for values in finals.values()])
+    lead += (
+        "ow likely a run of the row's agent ends with a higher reward than one of the column's, "
+        "in per cent; ties count half."
+    )
+    pairs = place(comparison.improvements(list(finals), shares), "Probability of improvement")
+    drawn = place(profiles, "Share of runs above a reward") if profiles else ""
+    return lead, drawn + pairs
 
 
 def _volume_lead(study: Study) -> str:

@@ -44,7 +44,6 @@ def agents(study: Study, volumes: Sequence[Steps]) -> str:
         median = (
             number(float(np.median([f for f in firsts if f]))) if failed < len(runs) else "none"
         )
-        best = [run.rewards[run.evaluation.feasible].max(initial=-np.inf) for run in runs]
         row = [
             name,
             f"{len(runs)}",
@@ -54,7 +53,7 @@ def agents(study: Study, volumes: Sequence[Steps]) -> str:
         row.append(
             f"{median} (no: {plural(failed, 'seed')})" if failed and failed < len(runs) else median
         )
-        row.append(_summary(np.array(best)))
+        row.append(_summary(np.array([run.reached for run in runs])))
         if m:
             row.append(_summary(np.array([volumes[r].y[-1] for r in study.runs_of(agent)])))
         body.append(row)

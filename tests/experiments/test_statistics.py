@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from codesign_gym.experiments.statistics import bootstrap_interval, iqm, probability_of_improvement
+from codesign_gym.experiments.statistics import (
+    bootstrap_interval,
+    iqm,
+    performance_profile,
+    probability_of_improvement,
+    win_share,
+)
 
 
 def test_iqm_is_the_mean_of_the_middle_half() -> None:
@@ -75,3 +81,33 @@ def test_probability_of_improvement() -> None:
     by_hand = np.mean([[a > b for a in near[t] for b in low[t]] for t in range(3)])
     assert p == pytest.approx(by_hand)
     assert 0 < lower < p < upper < 1
+
+
+def test_interval_of_another_average() -> None:
+    scores = np.array([[0.0, 0.0, 0.0, 0.0, 8.0]]).T[None]
+    low, high = bootstrap_interval(scores, np.random.default_rng(0), average=np.mean)
+    assert 0 <= low[0] < 1.6 < high[0] <= 8
+    low, high = bootstrap_interval(scores, np.random.default_rng(0))
+    assert low[0] == 0  # the interquartile mean of most resamples leaves the 8 out
+
+
+def test_performance_profile_by_hand() -> None:
+    scores = np.array([[0.0, 0.2, 0.4, 1.0], [0.4, 0.6, 0.6, 0.8]])
+    share, low, high = performance_profile(
+        scores, np.array([-1.0, 0.4, 0.7, 1.0]), np.random.default_rng(0)
+    )
+    np.testing.assert_allclose(share, [1, (1 / 4 + 3 / 4) / 2, (1 / 4 + 1 / 4) / 2, 0])
+    assert (low <= share).all()
+    assert (share <= high).all()
+    assert low[0] == high[0] == 1
+    assert low[1] < share[1] < high[1]
+    assert (np.diff(share) <= 0).all()
+
+
+def test_win_share_is_the_probability_without_its_interval() -> None:
+    rng = np.random.default_rng(5)
+    ours = rng.integers(0, 4, (3, 6)).astype(np.float64)
+    theirs = rng.integers(0, 4, (3, 8)).astype(np.float64)
+    share = win_share(ours, theirs)
+    assert share == probability_of_improvement(ours, theirs, rng)[0]
+    assert share + win_share(theirs, ours) == pytest.approx(1)
