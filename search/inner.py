@@ -22,7 +22,10 @@ def inner_agent(owner: str, name: str, statement: ProblemStatement, seed: int) -
     """
     from codesign_gym.search.registry import agent_class, make_agent
 
-    kind = agent_class(name)
+    try:
+        kind = agent_class(name)
+    except InputError as error:
+        raise InputError(f"option 'inner' of {owner} must be one of the agents: {error}") from None
     if kind.owns_loop:
         raise InputError(
             f"option 'inner' of {owner} must be an agent that can be asked and told, "

@@ -59,6 +59,7 @@ class Eas(Reinforce):
     For spaces of growing networks alone. Rewards count relative to a moving average, in deviations.
     """
 
+    name = "eas"
     Options = EasOptions
     options: EasOptions
     needs = ("growing",)
@@ -69,9 +70,9 @@ class Eas(Reinforce):
     ) -> None:
         super().__init__(statement, seed, options)
         for option in ("embedding", "wider"):
-            at_least("eas", option, getattr(self.options, option), 1)
+            at_least(self.name, option, getattr(self.options, option), 1)
         for option in ("deeper", "stage"):
-            at_least("eas", option, getattr(self.options, option), 0)
+            at_least(self.name, option, getattr(self.options, option), 0)
         self._asked = 0
         self._best = self._written([ROOT])
         self._best_merit = -np.inf

@@ -9,7 +9,7 @@ parameter, and is moved by how far its reward exceeds a moving average.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ class ReinforceOptions:
 class Reinforce(Agent):
     """A recurrent controller trained by REINFORCE; rewards count relative to a moving average."""
 
+    name: ClassVar[str] = "reinforce"
     Options = ReinforceOptions
     options: ReinforceOptions
 
@@ -55,9 +56,9 @@ class Reinforce(Agent):
     ) -> None:
         super().__init__(statement, seed, options)
         for option in ("batch_size", "hidden"):
-            at_least("reinforce", option, getattr(self.options, option), 1)
+            at_least(self.name, option, getattr(self.options, option), 1)
         for option in ("learning_rate", "decay", "entropy"):
-            between("reinforce", option, getattr(self.options, option), 0, 1)
+            between(self.name, option, getattr(self.options, option), 0, 1)
         self.batch_size = self.options.batch_size
         self._controller: Controller | None = None
         self._mean, self._square, self._weight = 0.0, 0.0, 0.0

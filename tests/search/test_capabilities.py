@@ -30,6 +30,7 @@ ORDINAL = synthetic_problem("ordinal")
         ("several-objectives", "ordinal", 1, "several objectives, which problem"),
         ("one-objective", "ordinal", 2, "a single objective, which problem"),
         ("masks", "ordinal", 2, "parameters that count only under conditions, which problem"),
+        ("growing", "ordinal", 2, "a space of growing networks, which problem"),
         ("relaxation", "ordinal", 2, "cost models with gradients, which problem"),
         ("fidelities", "ordinal", 2, "cost models of several fidelities, which problem"),
     ],
@@ -47,7 +48,7 @@ def test_what_a_problem_lacks(need: str, kind: str, objectives: int, text: str) 
 
 def test_what_a_problem_offers() -> None:
     class Needy(RandomAgent):
-        needs = tuple(CAPABILITIES.keys() - {"ordered", "one-objective"})
+        needs = tuple(CAPABILITIES.keys() - {"ordered", "one-objective", "growing"})
 
     class Smooth(SyntheticModel):
         offers = ("relaxation", "fidelities")
@@ -116,8 +117,10 @@ def refused(agent: str, option: str, value: Any) -> str:
     missing = missing_packages(agent_class(agent).packages)
     if missing:
         pytest.skip(f"needs {missing[0]}")
+    growing = "growing" in agent_class(agent).needs
+    problem = synthetic_problem("growing") if growing else ORDINAL
     with pytest.raises(InputError) as caught:
-        make_agent(agent, ORDINAL, 0, **{option: value})
+        make_agent(agent, problem, 0, **{option: value})
     assert f"option {option!r} of {agent}" in str(caught.value)
     assert str(value) in str(caught.value)
     return str(caught.value)
@@ -138,5 +141,12 @@ def test_options_out_of_range(agent: str, option: str) -> None:
     text = refused(agent, option, value)
     assert any(
         words in text
-        for words in ("must be at least", "must be in", "must be bool", "one of", "Known")
+        for words in (
+            "must be at least",
+            "must be in",
+            "must be bool",
+            "one of",
+            "Known",
+            "numbers above 0",
+        )
     )
