@@ -72,9 +72,9 @@ def _problem(
 
 def load_proxy(path: Path, problem: DesignProblem) -> CostModel:
     """The learned cost model in ``path``; one of another problem raises `InputError`."""
-    from codesign_gym.cost_models.learned.forest import ForestProxy
+    from codesign_gym.cost_models.learned.model import LearnedCostModel
 
-    model = ForestProxy.load(path)
+    model = LearnedCostModel.load(path)
     problem.space.columns_of(model.space)
     trained_on = model.provenance.get("problem", problem.name)
     if trained_on != problem.name:  # equal spaces may cost differently

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
 from typer.testing import CliRunner
 
-from codesign_gym.cost_models.learned.forest import FEWEST_ROWS, ForestOptions, ForestProxy
+from codesign_gym.cost_models.learned import LearnedCostModel, train_on_designs
+from codesign_gym.cost_models.learned.training import FEWEST_ROWS
 from codesign_gym.envs import DesignProblem, make_problem
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig
@@ -31,7 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
     """A folder with a store of 600 random designs and the proxy trained on it."""
     folder = tmp_path_factory.mktemp("trained")
     run(RunConfig("resnet18-asic", "random", 600), folder)
-    return folder, train_proxy([folder / STORE_NAME], folder / "proxy.npz")
+    return folder, train_proxy([folder / STORE_NAME], folder / "proxy.npz", model="extra-trees")
 
 
 def fresh(n: int = 1000) -> Any:
@@ -54,7 +54,7 @@ def test_the_card_holds_on_designs_never_seen(trained: tuple[Path, ModelCard]) -
     designs = fresh()
     truth, predicted = (
         PROBLEM.measure(designs),
-        ForestProxy.load(folder / "proxy.npz").compute(designs),
+        LearnedCostModel.load(folder / "proxy.npz").compute(designs),
     )
     for name in ("energy_uj", "area_mm2"):
         error = predicted[name] - truth[name]
@@ -68,11 +68,11 @@ def test_training_again_gives_the_same_proxy(
     trained: tuple[Path, ModelCard], tmp_path: Path
 ) -> None:
     folder, card = trained
-    again = train_proxy([folder / STORE_NAME], tmp_path / "again.npz")
+    again = train_proxy([folder / STORE_NAME], tmp_path / "again.npz", model="extra-trees")
     assert again.metrics == card.metrics
-    other = train_proxy([folder / STORE_NAME], tmp_path / "other.npz", seed=1)
+    other = train_proxy([folder / STORE_NAME], tmp_path / "other.npz", seed=1, model="extra-trees")
     assert other.metrics != card.metrics
-    a, b = (ForestProxy.load(path).compute(fresh(50)).values_matrix
+    a, b = (LearnedCostModel.load(path).compute(fresh(50)).values_matrix
             for path in (folder / "proxy.npz", tmp_path / "again.npz"))  # fmt: skip
     assert np.array_equal(a, b)
 
@@ -80,9 +80,9 @@ def test_training_again_gives_the_same_proxy(
 def test_a_loaded_proxy_predicts_identically(tmp_path: Path) -> None:
     problem = synthetic_problem("conditional")
     designs = problem.space.sample(300, np.random.default_rng(0))
-    proxy = ForestProxy.fit(problem.space, designs, problem.measure(designs), seed=3)
+    proxy = train_on_designs(problem.space, designs, problem.measure(designs), "random-forest", 3)
     proxy.save(tmp_path / "proxy.npz")
-    loaded = ForestProxy.load(tmp_path / "proxy.npz")
+    loaded = LearnedCostModel.load(tmp_path / "proxy.npz")
     others = problem.space.sample(500, np.random.default_rng(1))
     assert np.array_equal(loaded.compute(others).values_matrix, proxy.compute(others).values_matrix)
     assert np.array_equal(loaded.uncertainty(others), proxy.uncertainty(others))
@@ -92,31 +92,6 @@ def test_a_loaded_proxy_predicts_identically(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"proxy.npz"}
 
 
-@pytest.mark.parametrize("min_leaf", [1, 4])
-def test_predictions_are_those_of_scikit_learn(min_leaf: int) -> None:
-    designs = np.unique(fresh(400), axis=0)
-    metrics = PROBLEM.measure(designs)
-    options = ForestOptions(trees=25, min_leaf=min_leaf)
-    proxy = ForestProxy.fit(PROBLEM.space, designs, metrics, 7, options)
-    targets = np.log(metrics.values_matrix)  # every metric of this problem is positive
-    assert (metrics.values_matrix > 0).all()
-    center, spread = targets.mean(axis=0), targets.std(axis=0)
-    forest = RandomForestRegressor(
-        n_estimators=25, min_samples_leaf=min_leaf, max_features=0.7, random_state=7
-    )
-    features = PROBLEM.space.features(designs)
-    forest.fit(features, (targets - center) / spread)
-    others = fresh(200)
-    expected = np.exp(forest.predict(PROBLEM.space.features(others)) * spread + center)
-    np.testing.assert_allclose(proxy.compute(others).values_matrix, expected, rtol=1e-5)
-    by_tree = np.stack(
-        [tree.predict(PROBLEM.space.features(others)) for tree in forest.estimators_]
-    )
-    np.testing.assert_allclose(
-        proxy.uncertainty(others), by_tree.std(axis=0) * spread, rtol=1e-2, atol=1e-3
-    )
-
-
 def test_metrics_that_are_not_positive_are_learned_as_they_are() -> None:
     problem = synthetic_problem("ordinal")
     designs = problem.space.sample(300, np.random.default_rng(0))
@@ -124,7 +99,7 @@ def test_metrics_that_are_not_positive_are_learned_as_they_are() -> None:
     valid = designs[metrics.valid]
     shifted = problem.measure(valid)
     shifted.values_matrix[:, 0] -= shifted.values_matrix[:, 0].mean()
-    predicted = ForestProxy.fit(problem.space, valid, shifted).compute(valid)
+    predicted = train_on_designs(problem.space, valid, shifted, "random-forest").compute(valid)
     assert (predicted["time_ms"] < 0).any()
     assert np.corrcoef(predicted["time_ms"], shifted["time_ms"])[0, 1] > 0.95
     assert (predicted["quality_pct"] > 0).all()
@@ -174,7 +149,9 @@ def test_stores_of_different_problems(trained: tuple[Path, ModelCard], tmp_path:
 def test_a_proxy_of_another_space(tmp_path: Path) -> None:
     other = synthetic_problem("ordinal")
     designs = other.space.sample(50, np.random.default_rng(0))
-    ForestProxy.fit(other.space, designs, other.measure(designs)).save(tmp_path / "proxy.npz")
+    train_on_designs(other.space, designs, other.measure(designs), "random-forest").save(
+        tmp_path / "proxy.npz"
+    )
     with pytest.raises(InputError, match="lacks the parameters"):
         load_proxy(tmp_path / "proxy.npz", PROBLEM)
 
