@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ def search_progress(
 
 def slug(name: str) -> str:
     """A name as part of a file's name."""
-    return name.replace(":", "-").replace(".", "-")
+    return re.sub(r"[:./#\\]", "-", name)
 
 
 def number(value: object) -> str:

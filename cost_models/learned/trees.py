@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from codesign_gym.cost_models.learned.regressors import Arrays, FloatArray, Matrix
 
-_FOREST = 60
+_FOREST = 40
 _MANY = 2000
 """Rows from which on boosting takes more and smaller steps."""
 
