@@ -20,7 +20,7 @@ from codesign_gym.cost_models.learned.regressors import (
     with_logarithms,
 )
 
-_MEMBERS, _WIDTH, _BATCH, _STEPS = 3, 96, 128, 4000
+_MEMBERS, _WIDTH, _BATCH, _STEPS = 3, 96, 128, 2000
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,6 +87,14 @@ class LearnedCostModel(CostModel):
         pairs = zip(self.metrics, self._estimators, strict=True)
         return {m.name: "+".join(part.kind for part in e.parts) for m, e in pairs}
 
+    def only(self, target: str) -> LearnedCostModel:
+        """The same model for one of its targets."""
+        index = self._index(target)
+        return LearnedCostModel(
+            self.space, self.metrics[index : index + 1], self.schema,
+            self._estimators[index : index + 1], self._baseline, self.provenance,
+        )  # fmt: skip
+
     # -- tables ----------------------------------------------------------------------------------
 
     def predict(self, frame: Any, target: str | None = None) -> tuple[FloatArray, FloatArray]:

@@ -24,6 +24,7 @@ from codesign_gym.experiments.train_proxy import ModelCard, train_proxy
 from codesign_gym.search_spaces import InputError, SearchSpace
 
 PROBLEM = make_problem("resnet18-asic")
+PART = "target0.part0"
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +171,7 @@ def test_a_pickle_inside_is_not_loaded(trained: tuple[Path, ModelCard], tmp_path
     folder, _ = trained
     with np.load(folder / "proxy.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    for name in ("about", "value", "logs"):
+    for name in ("about", f"{PART}.value", "target0.factors"):
         bomb = np.empty((), dtype=object)
         bomb[()] = Bomb()
         evil: dict[str, Any] = arrays | {name: bomb}
@@ -209,24 +210,24 @@ def rewritten(folder: Path, to: Path, **changes: Any) -> Path:
 
 
 def test_a_newer_format(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
-    path = rewritten(trained[0], tmp_path / "p.npz", about={"format": 2})
+    path = rewritten(trained[0], tmp_path / "p.npz", about={"format": 3})
     with pytest.raises(InputError, match="newer codesign-gym"):
         load_proxy(path, PROBLEM)
 
 
 def test_trees_that_would_lead_astray(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
     with np.load(trained[0] / "proxy.npz") as file:
-        left, roots, feature = file["left"], file["roots"], file["feature"]
-        value = file["value"]
+        left, roots, feature = (file[f"{PART}.{n}"] for n in ("left", "roots", "feature"))
+        value = file[f"{PART}.value"]
     loop, outside, root, column = left.copy(), left.copy(), roots.copy(), feature.copy()
     loop[0], outside[0], root[3], column[0] = 0, len(left), -1, 1000
     changes: list[dict[str, Any]] = [
-        {"left": loop},
-        {"right": outside},
-        {"roots": root},
-        {"feature": column},
-        {"value": value[:, :2]},
-        {"threshold": np.zeros(3, np.float32)},
+        {f"{PART}.left": loop},
+        {f"{PART}.right": outside},
+        {f"{PART}.roots": root},
+        {f"{PART}.feature": column},
+        {f"{PART}.value": value[:2]},
+        {f"{PART}.threshold": np.zeros(3, np.float32)},
     ]
     for change in changes:
         path = rewritten(trained[0], tmp_path / "p.npz", **change)
@@ -234,9 +235,12 @@ def test_trees_that_would_lead_astray(trained: tuple[Path, ModelCard], tmp_path:
             load_proxy(path, PROBLEM)
 
 
-def test_a_damaged_file_is_refused(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
-    content = (trained[0] / "proxy.npz").read_bytes()
-    reference = load_proxy(trained[0] / "proxy.npz", PROBLEM).evaluate(fresh(50)).values_matrix
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    few = fresh(30)
+    small = train_on_designs(PROBLEM.space, few, PROBLEM.measure(few), "random-forest")
+    small.save(tmp_path / "proxy.npz")
+    content = (tmp_path / "proxy.npz").read_bytes()
+    reference = small.evaluate(fresh(50)).values_matrix
     path, rng = tmp_path / "p.npz", np.random.default_rng(0)
     for cut in rng.integers(1, len(content), 20).tolist():
         path.write_bytes(content[:cut])
