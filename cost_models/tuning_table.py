@@ -77,7 +77,7 @@ class TuningTable(CostModel):
     @property
     def results(self) -> NDArray[np.float64]:
         """The results of all configurations that have one."""
-        return self._results[np.isfinite(self._results)]
+        return np.asarray(self._results[np.isfinite(self._results)], dtype=np.float64)
 
     def compute(self, designs: Designs) -> Metrics:
         """Results of designs ``[n, p]``; those that were not measured are invalid."""

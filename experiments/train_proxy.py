@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from codesign_gym.cost_models.learned.frames import Frame, as_frame, read_table
 from codesign_gym.cost_models.learned.model import LearnedCostModel
-from codesign_gym.cost_models.learned.training import FEWEST_ROWS, Methods, joint_groups, train
+from codesign_gym.cost_models.learned.training import (
+    FEWEST_ROWS,
+    Methods,
+    check_table,
+    joint_groups,
+    train,
+)
 from codesign_gym.cost_models.metrics import Metrics, concat_metrics
 from codesign_gym.experiments.bench_rows import cpu_seconds
 from codesign_gym.experiments.record import RunRecord
@@ -219,6 +225,7 @@ def _table_task(
             f"training needs at least {FEWEST_ROWS * 5 // 4} rows, the table has {frame.rows}"
         )
     chosen = list(features) or None
+    check_table(frame, target, chosen)
 
     def fit(part: Frame, how: Methods) -> LearnedCostModel:
         facts = {"table": ", ".join(path.name for path in paths)}

@@ -86,7 +86,7 @@ def _chosen(
     """The best method, or the best two together; all errors; residuals where all rows have one."""
     candidates = ["extra-trees", "boosting"]
     if len(y) <= _FEW:
-        candidates = ["random-forest", "gp", "mlp", *candidates]
+        candidates = ["random-forest", "gp", *candidates]  # an mlp costs more than all of these
     if len(y) >= _COMPARED:
         candidates.append("deep-boosting")
     rows = np.arange(len(y))

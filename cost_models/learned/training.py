@@ -55,9 +55,9 @@ def train(
         features: The columns to predict it from: all others, by default. ``"gemm"`` stands for
             the matrix product's m, n and k, with the features and the baseline of `GpuGemm`.
         model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``, ``gp``, ``mlp``,
-            several joined by ``+`` for their mean, or ``auto``: the best of them, or the best two
-            together, by cross-validation on these rows. Of several targets, a mapping gives each
-            its own.
+            several joined by ``+`` for their mean, or ``auto``: the best of all but mlp, or the
+            best two together, by cross-validation on these rows. Of several targets, a mapping
+            gives each its own.
         baseline: A cost model to correct, ``"gemm"``, or ``"none"``. None takes ``"gemm"`` where
             columns m, n and k are among the features.
         seed: Of everything drawn: equal tables and seeds give equal models.
@@ -183,6 +183,13 @@ def _target(table: Frame, metric: Metric, varies: bool) -> NDArray[np.float64]:
     if varies and (y == y[0]).all():
         raise InputError(f"target {metric.name!r} is {y[0]} in every row: nothing to learn")
     return y
+
+
+def check_table(frame: Frame, target: str, features: Sequence[str] | None) -> None:
+    """Raise `InputError` for what `train` would refuse, of the whole table before it is split."""
+    metrics = _metrics(frame, target)
+    Schema.learn(frame, _features(frame, features, [target]))
+    _target(frame, metrics[0], varies=True)
 
 
 def joint_groups(table: Frame, names: Sequence[str]) -> NDArray[np.intp] | None:

@@ -17,7 +17,7 @@ from codesign_gym.cost_models.learned.regressors import Arrays, FloatArray, Matr
 
 _FOREST = 40
 _MANY = 2000
-"""Rows from which on boosting takes more and smaller steps."""
+"""Rows from which on trees get larger."""
 
 
 class Trees(NamedTuple):
@@ -116,10 +116,11 @@ class Boosting(_Ensemble):
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
 
         many = len(x) >= _MANY
+        steps = 500 if len(x) >= 3 * _MANY else 250
         grown = HistGradientBoostingRegressor(
-            max_iter=500 if many else 250,
+            max_iter=steps,
             learning_rate=0.08,
-            max_leaf_nodes=cls.leaves if many else 15,
+            max_leaf_nodes=min(cls.leaves, len(x) // 80) if many else 15,
             min_samples_leaf=cls.leaf if many else 3,
             early_stopping=False,
             random_state=seed,

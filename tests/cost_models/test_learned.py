@@ -55,14 +55,14 @@ def test_every_method_learns_keeps_and_loads(method: str, tmp_path: Path) -> Non
 def test_auto_is_no_worse_than_the_worst_and_says_what_it_compared() -> None:
     model = train(table(120), "time")
     compared = model.provenance["compared"]["time"]
-    assert set(METHODS) - {"deep-boosting"} <= set(compared)
+    assert set(METHODS) - {"deep-boosting", "mlp"} <= set(compared)
     assert compared[model.methods["time"]] <= 1.03 * min(compared.values())
 
 
 def test_boosted_trees_predict_as_in_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 4)).astype(np.float32)
-    y = x[:, 0] * x[:, 1] + x[:, 2]
+    y = (x[:, 0] * x[:, 1] + x[:, 2]).astype(np.float64)
     theirs = HistGradientBoostingRegressor(
         max_iter=250, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=3, random_state=0
     ).fit(x, y)
@@ -179,7 +179,7 @@ def test_bad_names_and_too_few_rows() -> None:
         ({"target": "time", "features": ["time"]}, "cannot be a feature too"),
     ):
         with pytest.raises(InputError, match=text):
-            train(table(), **words)  # type: ignore[arg-type] # one of several wrong calls
+            train(table(), **words)
     with pytest.raises(InputError, match="at least 20 rows, got 19"):
         train(table(19), "time")
 
