@@ -7,7 +7,7 @@ import gymnasium
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.evaluator import BudgetExhausted, Evaluator
 from codesign_gym.envs.problem import DesignProblem, ProblemStatement
-from codesign_gym.envs.problems import PROBLEMS, list_problems, make_problem
+from codesign_gym.envs.problems import PROBLEMS, list_problems, make_problem, problem_factory
 from codesign_gym.envs.specs import Spec
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Spec",
     "list_problems",
     "make_problem",
+    "problem_factory",
 ]
 
 # Gymnasium has no entry points for plug-ins: importing the package registers its ids, so that

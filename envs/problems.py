@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.soc_problems import SOC_PROBLEMS
 from codesign_gym.envs.specs import Spec
 from codesign_gym.envs.synthetic import SYNTHETIC_PROBLEMS
+from codesign_gym.envs.table_problems import table_of, table_problem
 from codesign_gym.envs.units import own_name
 from codesign_gym.search_spaces import InputError, Registry
 
@@ -53,14 +55,20 @@ def make_problem(
     """The registered problem called ``name``.
 
     Args:
-        name: The name; an unknown one raises `InputError` with the nearest.
+        name: The name; an unknown one raises `InputError` with the nearest. Or a table of measured
+            configurations, ``results.csv``, see `table_problem`.
         specs: Specs in place of the problem's own; the unit may be another of the same dimension.
         objectives: Metrics to optimise in place of the problem's own; the reward becomes their
             `balanced_reward`.
         cost_model: A model of all the metrics in place of the problem's own, such as a proxy.
         **options: What the problem itself takes, such as the ``model`` of ``accelerator``.
     """
-    problem = PROBLEMS.make(name, DesignProblem, **options)
+    if isinstance(name, str) and table_of(name):
+        if options:
+            raise InputError(f"a table takes no option {next(iter(options))!r}")
+        problem = table_problem(name)
+    else:
+        problem = PROBLEMS.make(name, DesignProblem, **options)
     known = [metric.name for metric in problem.metrics]
     if specs is not None:
         several = [specs] if isinstance(specs, str) else specs
@@ -74,6 +82,15 @@ def make_problem(
     if cost_model is not None:
         problem = replace(problem, models=(cost_model,))
     return problem
+
+
+def problem_factory(name: str) -> Callable[..., DesignProblem]:
+    """What makes the problem called ``name``; an unknown name raises `InputError`."""
+    return (
+        partial(table_problem, name)
+        if isinstance(name, str) and table_of(name)
+        else PROBLEMS.get(name)
+    )
 
 
 def _in_own_unit(spec: Spec, known: Sequence[str]) -> Spec:

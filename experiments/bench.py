@@ -25,6 +25,7 @@ from codesign_gym.envs.multi_agent_env import MultiAgentVectorEnv
 from codesign_gym.experiments.bench_cost_models import BENCHES as COST_MODEL_BENCHES
 from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.bench_networks import network_rows
+from codesign_gym.experiments.bench_proxies import proxy_rows
 from codesign_gym.experiments.bench_rows import Row, row
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
@@ -193,6 +194,7 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     ),
     "soc": COST_MODEL_BENCHES["soc"],
     "networks": network_rows,
+    "proxies": proxy_rows,
     "vector": vector_rows,
     "agents": agent_rows,
     "store": store_rows,

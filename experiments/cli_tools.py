@@ -31,24 +31,55 @@ from codesign_gym.search_spaces.errors import unknown_name
 @app.command("train-proxy")
 @console.plain_errors
 def train_proxy_(
-    sources: Annotated[list[Path], typer.Argument(help="Output directories or stores.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Output directories or stores; or tables, .csv, .csv.gz, .parquet."),
+    ],
     out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("proxy.npz"),
-    seed: Annotated[int, typer.Option(help="Seed of split and forest.")] = 0,
+    target: Annotated[str, typer.Option(help="Column of a table to predict.")] = "",
+    feature: Annotated[
+        list[str] | None, typer.Option(help="Column to predict it from; all others by default.")
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(help="auto, random-forest, extra-trees, boosting, gp, mlp; or some with +."),
+    ] = "auto",
+    baseline: Annotated[
+        str, typer.Option(help="What to correct: gemm, none; empty for what fits the columns.")
+    ] = "",
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Leave rows without a value out, and count them.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of splits and methods.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a proxy cost model on recorded evaluations; --proxy then uses it."""
+    """Train a proxy cost model on recorded evaluations or tables; --proxy then uses it."""
     from codesign_gym.experiments.train_proxy import train_proxy
 
     paths = [path / STORE_NAME if path.is_dir() else path for path in sources]
-    card = train_proxy(paths, out, seed)
+    card = train_proxy(
+        paths, out, seed, target, feature or (), method, baseline or None, drop_missing
+    )
     if as_json:
         console.print_json(asdict(card) | {"proxy": str(out)})
         return
-    rows = [{"metric": name, **scores} for name, scores in card.metrics.items()]
-    console.print_table(rows, f"{card.rows} designs, errors on {card.test_rows} held out")
+    splits = {
+        f"a random fifth, {card.test_rows} of {card.rows} rows": card.metrics,
+        f"unseen {', '.join(card.unseen_groups)}": card.unseen,
+        f"the largest fifth by {card.ordered_by}, from the rest": card.extrapolation,
+    }
+    for title, found in splits.items():
+        if found:
+            rows = [{"metric": name, **scores} for name, scores in found.items()]
+            console.print_table(rows, f"errors on {title}")
+    curve = [
+        {"metric": name, **point} for name, line in card.learning_curve.items() for point in line
+    ]
+    console.print_table(curve, "learning curve, errors on the random fifth")
+    faster = f", {card.speedup:.0f} times faster than the true model" if card.speedup else ""
     console.out.print(
-        f"{card.us_per_design:.2f} us per design in batches, {card.us_single:.0f} us alone\n"
-        f"proxy: {out}",
+        f"{card.methods}\n{card.us_per_design:.2f} us per design in batches{faster}, "
+        f"{card.us_single:.0f} us alone\nproxy: {out}",
         soft_wrap=True,
     )
 

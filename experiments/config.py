@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from codesign_gym.envs import PROBLEMS, make_problem
+from codesign_gym.envs import make_problem, problem_factory
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.search import agent_class
 from codesign_gym.search.options import make_options
@@ -111,7 +111,7 @@ def _check_values(data: Mapping[str, Any], where: Callable[[str], str]) -> None:
         located(key, partial(_check_number, key, data[key]))
     if "problem" in data:
         problem, own = data["problem"], {}
-        located("problem", partial(PROBLEMS.get, problem))
+        located("problem", partial(problem_factory, problem))
         for key in _OF_PROBLEM:
             if key in data:
                 own[key] = data[key]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models import CostModel
-from codesign_gym.envs import PROBLEMS, DesignProblem, Evaluation, make_problem
+from codesign_gym.envs import DesignProblem, Evaluation, make_problem, problem_factory
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.experiments.warm_start import digest, warm_start
@@ -79,9 +79,9 @@ def _problem(
 
 def load_proxy(path: Path, problem: DesignProblem) -> CostModel:
     """The learned cost model in ``path``; one of another problem raises `InputError`."""
-    from codesign_gym.cost_models.learned.forest import ForestProxy
+    from codesign_gym.cost_models.learned.model import LearnedCostModel
 
-    model = ForestProxy.load(path)
+    model = LearnedCostModel.load(path)
     problem.space.columns_of(model.space)
     trained_on = model.provenance.get("problem", problem.name)
     if trained_on != problem.name:  # equal spaces may cost differently
@@ -229,7 +229,7 @@ def _package_digest() -> str:
 
 def _file_digests(config: RunConfig) -> dict[str, str]:
     """Path -> SHA-256 of every file that the configuration names."""
-    named = (config.model, config.trace, config.proxy)
+    named = (config.problem.partition("#")[0], config.model, config.trace, config.proxy)
     return {path: _digest(path) for path in named if path and Path(path).is_file()}
 
 
@@ -248,7 +248,7 @@ def normal(config: RunConfig, problem: DesignProblem, agent: Agent) -> RunConfig
 
 def _own_family(problem: str) -> str:
     """The family that a problem takes unless another is asked for; empty where it takes none."""
-    option = inspect.signature(PROBLEMS.get(problem)).parameters.get("family")
+    option = inspect.signature(problem_factory(problem)).parameters.get("family")
     return "" if option is None else str(option.default)
 
 

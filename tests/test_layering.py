@@ -36,7 +36,7 @@ MAY_IMPORT_HEAVY = {
     "cost_models/analytical/scheduling_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/analytical/systolic_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/measured/gemm_kernel.py": "compiled by numba; imported when kernels are timed",
-    "cost_models/learned/forest_kernel.py": "compiled by numba; imported at the first prediction",
+    "cost_models/learned/trees_kernel.py": "compiled by numba; imported at the first prediction",
     "cost_models/simulators/soc_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/simulators/dram_kernel.py": "compiled by numba; imported at the first call",
     "cost_models/simulators/dram_queues.py": "compiled by numba; imported at the first call",

@@ -5,13 +5,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from codesign_gym.experiments import bench, bench_cost_models, bench_rows
+from codesign_gym.experiments import bench, bench_cost_models, bench_proxies, bench_rows
 from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.bench_networks import network_rows
+from codesign_gym.experiments.bench_rows import Row
+
+
+def proxies() -> Iterator[Row]:
+    """The parts of the benchmark of proxies that need no long training."""
+    yield from bench_proxies.dram_rows(60, "random-forest")
+    yield from bench_proxies.tuning_rows(1, 40)  # none without the reference data
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +34,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(bench.BENCHES, "networks", partial(network_rows, 10, 4))
     monkeypatch.delenv("CODESIGN_DATA", raising=False)
     monkeypatch.setitem(bench.BENCHES, "dram", partial(dram_rows, 3, 1))
+    monkeypatch.setitem(bench.BENCHES, "proxies", proxies)
     monkeypatch.setattr(bench, "overhead_rows", partial(bench.overhead_rows, 1))
     monkeypatch.setattr(bench, "ppo_rows", partial(bench.ppo_rows, 1, 1024))
 

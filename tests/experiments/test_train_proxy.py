@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestRegressor
 from typer.testing import CliRunner
 
-from codesign_gym.cost_models.learned.forest import FEWEST_ROWS, ForestOptions, ForestProxy
+from codesign_gym.cost_models.learned import LearnedCostModel, train_on_designs
+from codesign_gym.cost_models.learned.training import FEWEST_ROWS
 from codesign_gym.envs import DesignProblem, make_problem
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig
@@ -24,6 +24,7 @@ from codesign_gym.experiments.train_proxy import ModelCard, train_proxy
 from codesign_gym.search_spaces import InputError, SearchSpace
 
 PROBLEM = make_problem("resnet18-asic")
+PART = "target0.part0"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelCard]:
     """A folder with a store of 600 random designs and the proxy trained on it."""
     folder = tmp_path_factory.mktemp("trained")
     run(RunConfig("resnet18-asic", "random", 600), folder)
-    return folder, train_proxy([folder / STORE_NAME], folder / "proxy.npz")
+    return folder, train_proxy([folder / STORE_NAME], folder / "proxy.npz", model="extra-trees")
 
 
 def fresh(n: int = 1000) -> Any:
@@ -54,7 +55,7 @@ def test_the_card_holds_on_designs_never_seen(trained: tuple[Path, ModelCard]) -
     designs = fresh()
     truth, predicted = (
         PROBLEM.measure(designs),
-        ForestProxy.load(folder / "proxy.npz").compute(designs),
+        LearnedCostModel.load(folder / "proxy.npz").compute(designs),
     )
     for name in ("energy_uj", "area_mm2"):
         error = predicted[name] - truth[name]
@@ -68,11 +69,11 @@ def test_training_again_gives_the_same_proxy(
     trained: tuple[Path, ModelCard], tmp_path: Path
 ) -> None:
     folder, card = trained
-    again = train_proxy([folder / STORE_NAME], tmp_path / "again.npz")
+    again = train_proxy([folder / STORE_NAME], tmp_path / "again.npz", model="extra-trees")
     assert again.metrics == card.metrics
-    other = train_proxy([folder / STORE_NAME], tmp_path / "other.npz", seed=1)
+    other = train_proxy([folder / STORE_NAME], tmp_path / "other.npz", seed=1, model="extra-trees")
     assert other.metrics != card.metrics
-    a, b = (ForestProxy.load(path).compute(fresh(50)).values_matrix
+    a, b = (LearnedCostModel.load(path).compute(fresh(50)).values_matrix
             for path in (folder / "proxy.npz", tmp_path / "again.npz"))  # fmt: skip
     assert np.array_equal(a, b)
 
@@ -80,9 +81,9 @@ def test_training_again_gives_the_same_proxy(
 def test_a_loaded_proxy_predicts_identically(tmp_path: Path) -> None:
     problem = synthetic_problem("conditional")
     designs = problem.space.sample(300, np.random.default_rng(0))
-    proxy = ForestProxy.fit(problem.space, designs, problem.measure(designs), seed=3)
+    proxy = train_on_designs(problem.space, designs, problem.measure(designs), "random-forest", 3)
     proxy.save(tmp_path / "proxy.npz")
-    loaded = ForestProxy.load(tmp_path / "proxy.npz")
+    loaded = LearnedCostModel.load(tmp_path / "proxy.npz")
     others = problem.space.sample(500, np.random.default_rng(1))
     assert np.array_equal(loaded.compute(others).values_matrix, proxy.compute(others).values_matrix)
     assert np.array_equal(loaded.uncertainty(others), proxy.uncertainty(others))
@@ -92,31 +93,6 @@ def test_a_loaded_proxy_predicts_identically(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"proxy.npz"}
 
 
-@pytest.mark.parametrize("min_leaf", [1, 4])
-def test_predictions_are_those_of_scikit_learn(min_leaf: int) -> None:
-    designs = np.unique(fresh(400), axis=0)
-    metrics = PROBLEM.measure(designs)
-    options = ForestOptions(trees=25, min_leaf=min_leaf)
-    proxy = ForestProxy.fit(PROBLEM.space, designs, metrics, 7, options)
-    targets = np.log(metrics.values_matrix)  # every metric of this problem is positive
-    assert (metrics.values_matrix > 0).all()
-    center, spread = targets.mean(axis=0), targets.std(axis=0)
-    forest = RandomForestRegressor(
-        n_estimators=25, min_samples_leaf=min_leaf, max_features=0.7, random_state=7
-    )
-    features = PROBLEM.space.features(designs)
-    forest.fit(features, (targets - center) / spread)
-    others = fresh(200)
-    expected = np.exp(forest.predict(PROBLEM.space.features(others)) * spread + center)
-    np.testing.assert_allclose(proxy.compute(others).values_matrix, expected, rtol=1e-5)
-    by_tree = np.stack(
-        [tree.predict(PROBLEM.space.features(others)) for tree in forest.estimators_]
-    )
-    np.testing.assert_allclose(
-        proxy.uncertainty(others), by_tree.std(axis=0) * spread, rtol=1e-2, atol=1e-3
-    )
-
-
 def test_metrics_that_are_not_positive_are_learned_as_they_are() -> None:
     problem = synthetic_problem("ordinal")
     designs = problem.space.sample(300, np.random.default_rng(0))
@@ -124,7 +100,7 @@ def test_metrics_that_are_not_positive_are_learned_as_they_are() -> None:
     valid = designs[metrics.valid]
     shifted = problem.measure(valid)
     shifted.values_matrix[:, 0] -= shifted.values_matrix[:, 0].mean()
-    predicted = ForestProxy.fit(problem.space, valid, shifted).compute(valid)
+    predicted = train_on_designs(problem.space, valid, shifted, "random-forest").compute(valid)
     assert (predicted["time_ms"] < 0).any()
     assert np.corrcoef(predicted["time_ms"], shifted["time_ms"])[0, 1] > 0.95
     assert (predicted["quality_pct"] > 0).all()
@@ -144,7 +120,7 @@ def test_too_few_designs(tmp_path: Path) -> None:
 
 def test_equal_designs_count_once(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
     folder, card = trained
-    twice = train_proxy([folder / STORE_NAME] * 2, tmp_path / "proxy.npz")
+    twice = train_proxy([folder / STORE_NAME] * 2, tmp_path / "p.npz", model="random-forest")
     assert twice.rows == card.rows
 
 
@@ -152,7 +128,8 @@ def test_a_proxys_own_predictions_are_no_data(
     trained: tuple[Path, ModelCard], tmp_path: Path
 ) -> None:
     folder, _ = trained
-    config = RunConfig("resnet18-asic", "random", 50, proxy=str(folder / "proxy.npz"))
+    # Another seed: extra-trees repeat the designs that they were trained on.
+    config = RunConfig("resnet18-asic", "random", 50, seed=9, proxy=str(folder / "proxy.npz"))
     record = run(config, tmp_path)
     assert not np.allclose(
         record.evaluation.metrics.values_matrix,
@@ -174,7 +151,9 @@ def test_stores_of_different_problems(trained: tuple[Path, ModelCard], tmp_path:
 def test_a_proxy_of_another_space(tmp_path: Path) -> None:
     other = synthetic_problem("ordinal")
     designs = other.space.sample(50, np.random.default_rng(0))
-    ForestProxy.fit(other.space, designs, other.measure(designs)).save(tmp_path / "proxy.npz")
+    train_on_designs(other.space, designs, other.measure(designs), "random-forest").save(
+        tmp_path / "proxy.npz"
+    )
     with pytest.raises(InputError, match="lacks the parameters"):
         load_proxy(tmp_path / "proxy.npz", PROBLEM)
 
@@ -193,7 +172,7 @@ def test_a_pickle_inside_is_not_loaded(trained: tuple[Path, ModelCard], tmp_path
     folder, _ = trained
     with np.load(folder / "proxy.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    for name in ("about", "value", "logs"):
+    for name in ("about", f"{PART}.value", "target0.factors"):
         bomb = np.empty((), dtype=object)
         bomb[()] = Bomb()
         evil: dict[str, Any] = arrays | {name: bomb}
@@ -232,24 +211,24 @@ def rewritten(folder: Path, to: Path, **changes: Any) -> Path:
 
 
 def test_a_newer_format(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
-    path = rewritten(trained[0], tmp_path / "p.npz", about={"format": 2})
+    path = rewritten(trained[0], tmp_path / "p.npz", about={"format": 3})
     with pytest.raises(InputError, match="newer codesign-gym"):
         load_proxy(path, PROBLEM)
 
 
 def test_trees_that_would_lead_astray(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
     with np.load(trained[0] / "proxy.npz") as file:
-        left, roots, feature = file["left"], file["roots"], file["feature"]
-        value = file["value"]
+        left, roots, feature = (file[f"{PART}.{n}"] for n in ("left", "roots", "feature"))
+        value = file[f"{PART}.value"]
     loop, outside, root, column = left.copy(), left.copy(), roots.copy(), feature.copy()
     loop[0], outside[0], root[3], column[0] = 0, len(left), -1, 1000
     changes: list[dict[str, Any]] = [
-        {"left": loop},
-        {"right": outside},
-        {"roots": root},
-        {"feature": column},
-        {"value": value[:, :2]},
-        {"threshold": np.zeros(3, np.float32)},
+        {f"{PART}.left": loop},
+        {f"{PART}.right": outside},
+        {f"{PART}.roots": root},
+        {f"{PART}.feature": column},
+        {f"{PART}.value": value[:2]},
+        {f"{PART}.threshold": np.zeros(3, np.float32)},
     ]
     for change in changes:
         path = rewritten(trained[0], tmp_path / "p.npz", **change)
@@ -257,9 +236,12 @@ def test_trees_that_would_lead_astray(trained: tuple[Path, ModelCard], tmp_path:
             load_proxy(path, PROBLEM)
 
 
-def test_a_damaged_file_is_refused(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
-    content = (trained[0] / "proxy.npz").read_bytes()
-    reference = load_proxy(trained[0] / "proxy.npz", PROBLEM).evaluate(fresh(50)).values_matrix
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    few = fresh(30)
+    small = train_on_designs(PROBLEM.space, few, PROBLEM.measure(few), "random-forest")
+    small.save(tmp_path / "proxy.npz")
+    content = (tmp_path / "proxy.npz").read_bytes()
+    reference = small.evaluate(fresh(50)).values_matrix
     path, rng = tmp_path / "p.npz", np.random.default_rng(0)
     for cut in rng.integers(1, len(content), 20).tolist():
         path.write_bytes(content[:cut])
@@ -311,7 +293,7 @@ def test_a_run_is_not_mixed_with_that_of_another_proxy(
     config = RunConfig("resnet18-asic", "random", 30, proxy=str(tmp_path / "proxy.npz"))
     first = run(config, tmp_path)
     assert np.array_equal(run(config, tmp_path).rewards, first.rewards)
-    train_proxy([folder / STORE_NAME], tmp_path / "proxy.npz", seed=1)
+    train_proxy([folder / STORE_NAME], tmp_path / "proxy.npz", seed=1, model="random-forest")
     with pytest.raises(InputError, match="this run with another content of"):
         run(config, tmp_path)
 
@@ -322,3 +304,52 @@ def test_the_space_of_a_proxy_is_that_of_its_data(trained: tuple[Path, ModelCard
     assert space == PROBLEM.space
     problem: DesignProblem = make_problem("resnet18-asic", cost_model=model)
     assert problem.evaluate(fresh(3)).objectives.shape == (3, 3)
+
+
+# -- tables -----------------------------------------------------------------------------------
+
+
+def written(path: Path, n: int = 60, unit: str = "ms") -> Path:
+    rng = np.random.default_rng(0)
+    tile, layout = rng.integers(1, 20, n), rng.choice(["row", "col"], n)
+    time = tile * np.where(layout == "row", 1.0, 2.0) + 0.01 * rng.random(n)
+    lines = [f"{t},{o},{x}" for t, o, x in zip(tile, layout, time, strict=True)]
+    path.write_text("\n".join([f"tile,layout,time [{unit}]", *lines]) + "\n")
+    return path
+
+
+def test_a_table_from_the_command_line(tmp_path: Path) -> None:
+    table, out = written(tmp_path / "t.csv"), tmp_path / "p.npz"
+    words = ["train-proxy", str(table), "--target", "time", "--method", "random-forest"]
+    result = CliRunner().invoke(app, [*words, "--out", str(out), "--json"])
+    assert result.exit_code == 0, result.output
+    card = json.loads(result.stdout)
+    assert (card["rows"], card["test_rows"], card["ordered_by"]) == (60, 12, "time")
+    wanted = {"rmse_pct", "mape_pct", "r2", "kendall_tau", "coverage_50_pct", "coverage_90_pct"}
+    assert wanted < set(card["metrics"]["time"])
+    assert wanted < set(card["extrapolation"]["time"])
+    assert card["extrapolation"]["time"]["mape_pct"] > card["metrics"]["time"]["mape_pct"]
+    assert [point["rows"] for point in card["learning_curve"]["time"]] == [48]
+    mean, _ = LearnedCostModel.load(out).predict({"tile": [10], "layout": ["col"]})
+    assert mean[0] == pytest.approx(20, rel=0.2)
+    readable = CliRunner().invoke(app, [*words, "--out", str(out)])
+    assert "learning curve" in readable.stdout
+
+
+def test_bad_tables_from_the_command_line(tmp_path: Path) -> None:
+    table, other = written(tmp_path / "a.csv"), written(tmp_path / "b.csv", unit="us")
+    few = written(tmp_path / "few.csv", 20)
+    gap = tmp_path / "gap.csv"
+    gap.write_text(table.read_text() + "7,row,\n")
+    for words, fault in (
+        ([str(table)], "needs --target"),
+        ([str(table), str(other), "--target", "time"], "has the units"),
+        ([str(few), "--target", "time"], "at least 25 rows, the table has 20"),
+        ([str(gap), "--target", "time"], "1 of 61 rows have no finite value"),
+        ([str(table), str(tmp_path), "--target", "time"], "either tables or stores"),
+    ):
+        result = CliRunner().invoke(app, ["train-proxy", *words])
+        assert result.exit_code == 2, result.output
+        assert fault in " ".join(result.stderr.split())
+    card = train_proxy([gap], tmp_path / "p.npz", 0, "time", model="gp", drop_missing=True)
+    assert (card.rows, card.left_out) == (60, 1)

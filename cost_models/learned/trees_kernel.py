@@ -1,4 +1,4 @@
-"""Walking the trees of a forest, compiled."""
+"""Walking the trees of an ensemble, compiled."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
-
 
 @njit(cache=True, nogil=True)
-def predict(
+def total(
     features: NDArray[np.float32],
     roots: NDArray[np.int32],
     feature: NDArray[np.int32],
@@ -18,22 +16,18 @@ def predict(
     left: NDArray[np.int32],
     right: NDArray[np.int32],
     value: NDArray[np.float32],
-) -> tuple[Float, Float]:
-    """Mean of the trees' predictions and of their squares, each ``[n, k]``.
+) -> NDArray[np.float64]:
+    """Sum of the trees' predictions, ``[n]``.
 
     Tree after tree, since the nodes of one tree fit the cache and those of all do not.
     """
-    n, k = len(features), value.shape[1]
-    mean = np.zeros((n, k))
-    square = np.zeros((n, k))
+    n = len(features)
+    out = np.zeros(n)
     for root in roots:
         for i in range(n):
             node = root
             while feature[node] >= 0:
                 below = features[i, feature[node]] <= threshold[node]
                 node = left[node] if below else right[node]
-            for j in range(k):
-                leaf = np.float64(value[node, j])
-                mean[i, j] += leaf
-                square[i, j] += leaf * leaf
-    return mean / len(roots), square / len(roots)
+            out[i] += value[node]
+    return out

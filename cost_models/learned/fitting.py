@@ -1,0 +1,168 @@
+"""Choosing a method by cross-validation on the training rows, and measuring its errors there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign_gym.cost_models.learned.estimator import LEVELS, Estimator, distance
+from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, Regressor, regressor
+from codesign_gym.cost_models.learned.trees import ExtraTrees
+
+_FEW = 500
+"""Rows up to which methods that cost the cube of them are tried."""
+
+_COMPARED = 3000
+"""Rows that methods are compared on."""
+
+_FRONTIER = 0.2
+"""Share of the largest rows that is predicted from the rest, where there is a baseline."""
+
+
+_DOUBT = 12
+"""Trees that tell how large an error is to be expected."""
+
+_SLOPE = 4.0
+"""What an interval widens by per width of the training data that a row is away, at least."""
+
+
+def folds_of(rows: int, groups: NDArray[np.intp] | None, seed: int) -> NDArray[np.intp]:
+    """The fold of every row, ``[n]``: rows of a group are in one fold."""
+    count = 4
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        return np.asarray(rng.permutation(rows) % count)
+    several = int(groups.max()) + 1
+    if several < 2 * count:
+        return np.asarray(rng.permutation(rows) % count)
+    return np.asarray((rng.permutation(several) % count)[groups])
+
+
+def fit_estimator(
+    x: Matrix,
+    y: FloatArray,
+    log: bool,
+    model: str,
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+    order: FloatArray | None = None,
+    frontier: bool = False,
+) -> tuple[Estimator, dict[str, float]]:
+    """Learn ``y [n]``, with the method called ``model`` or with the best for ``"auto"``.
+
+    Args:
+        x: Features ``[n, f]``.
+        y: What to learn, in the space to learn it in.
+        log: Whether that is a logarithm.
+        model: Name of a method, or several joined by ``+``, of which the mean counts.
+        seed: Of everything drawn.
+        groups: Group of each row, for rows that are unseen together ``[n]``.
+        order: How large each row is: how errors grow beyond the largest is tried out ``[n]``.
+        frontier: Whether the choice of a method heeds errors beyond the largest rows, too.
+
+    Returns:
+        The estimator, and the mean absolute errors of the methods that were compared.
+    """
+    fold = folds_of(len(y), groups, seed)
+    kinds, errors = tuple(model.split("+")), dict[str, float]()
+    known: dict[str, FloatArray] = {}
+    if model == "auto":
+        kinds, errors, known = _chosen(x, y, fold, seed, order if frontier else None)
+    each = [known[kind] if kind in known else _unseen(kind, x, y, fold, seed) for kind in kinds]
+    residuals = np.mean(each, axis=0)
+    parts = tuple(regressor(kind).fit(x, y, seed) for kind in kinds)
+    estimator = _calibrated(parts, x, residuals, log, fold, seed)
+    if order is None:
+        return estimator, errors
+    return replace(estimator, slope=_slope(estimator, kinds, x, y, order, seed)), errors
+
+
+def _chosen(
+    x: Matrix, y: FloatArray, fold: NDArray[np.intp], seed: int, order: FloatArray | None
+) -> tuple[tuple[str, ...], dict[str, float], dict[str, FloatArray]]:
+    """The best method, or the best two together; all errors; residuals where all rows have one."""
+    candidates = ["extra-trees", "boosting"]
+    if len(y) <= _FEW:
+        candidates = ["random-forest", "gp", *candidates]  # an mlp costs more than all of these
+    if len(y) >= _COMPARED:
+        candidates.append("deep-boosting")
+    rows = np.arange(len(y))
+    if len(y) > _COMPARED:
+        rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:_COMPARED])
+    part = x[rows], y[rows], fold[rows]
+    residuals = {kind: _unseen(kind, *part, seed) for kind in candidates}
+    if order is not None:
+        beyond = {kind: _beyond(kind, *part[:2], order[rows], seed) for kind in candidates}
+        scored = {kind: np.concatenate([residuals[kind], beyond[kind]]) for kind in candidates}
+    else:
+        scored = residuals
+    errors = {kind: float(np.abs(scored[kind]).mean()) for kind in candidates}
+    first, second = sorted(candidates, key=errors.__getitem__)[:2]
+    both = float(np.abs((scored[first] + scored[second]) / 2).mean())
+    errors[f"{first}+{second}"] = both
+    kinds = (first, second) if both < 0.98 * errors[first] else (first,)
+    return kinds, errors, residuals if len(rows) == len(y) else {}
+
+
+def _unseen(kind: str, x: Matrix, y: FloatArray, fold: NDArray[np.intp], seed: int) -> FloatArray:
+    """Errors on rows predicted from the other folds, ``[n]``."""
+    out = np.empty(len(y))
+    for held in np.unique(fold):
+        test = fold == held
+        out[test] = regressor(kind).fit(x[~test], y[~test], seed).predict(x[test]) - y[test]
+    return out
+
+
+def _beyond(kind: str, x: Matrix, y: FloatArray, order: FloatArray, seed: int) -> FloatArray:
+    """Errors on the largest rows, predicted from the rest."""
+    cut = np.argsort(order, kind="stable")
+    train, test = np.split(cut, [round((1 - _FRONTIER) * len(cut))])
+    return np.asarray(regressor(kind).fit(x[train], y[train], seed).predict(x[test]) - y[test])
+
+
+def _calibrated(
+    parts: Sequence[Regressor],
+    x: Matrix,
+    residuals: FloatArray,
+    log: bool,
+    fold: NDArray[np.intp],
+    seed: int,
+) -> Estimator:
+    size = np.abs(residuals)
+    floor = max(0.2 * float(np.median(size)), 1e-12)
+    goal = np.log(np.maximum(size, floor))
+    expected = np.empty(len(size))
+    leaf = max(5, min(30, len(size) // 40))
+    for half in (0, 1):
+        test = fold % 2 == half
+        doubt = ExtraTrees.grow(x[~test], goal[~test], seed, _DOUBT, leaf)
+        expected[test] = np.maximum(np.exp(doubt.predict(x[test])), floor)
+    n = len(size)
+    at = np.minimum(LEVELS * (n + 1) / n, 1.0)  # the finite sample's correction
+    factors = np.quantile(size / expected, at)
+    doubt = ExtraTrees.grow(x, goal, seed, _DOUBT, leaf)
+    ranges = np.stack([x.min(axis=0), x.max(axis=0)]).astype(np.float64)
+    return Estimator(tuple(parts), log, doubt, factors, floor, ranges, _SLOPE)
+
+
+def _slope(
+    estimator: Estimator,
+    kinds: Sequence[str],
+    x: Matrix,
+    y: FloatArray,
+    order: FloatArray,
+    seed: int,
+) -> float:
+    """How intervals must widen beyond the training data to hold nine tenths of what is there."""
+    cut = np.argsort(order, kind="stable")
+    train, test = np.split(cut, [round((1 - _FRONTIER) * len(cut))])
+    away = distance(x[test], np.stack([x[train].min(axis=0), x[train].max(axis=0)]))
+    if (away > 0).sum() < 20:
+        return _SLOPE
+    errors = np.abs(np.mean([_beyond(kind, x, y, order, seed) for kind in kinds], axis=0))
+    half = estimator.half(0.9) * estimator.spread(x[test])
+    needed = (errors / half - 1)[away > 0] / away[away > 0]
+    return max(_SLOPE, float(np.quantile(needed, 0.9)))

@@ -1,0 +1,222 @@
+"""From a table of measurements to a cost model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.learned.baselines import Baseline, baseline_for
+from codesign_gym.cost_models.learned.fitting import fit_estimator
+from codesign_gym.cost_models.learned.frames import Frame, as_frame
+from codesign_gym.cost_models.learned.model import LearnedCostModel, with_baseline
+from codesign_gym.cost_models.learned.regressors import regressor
+from codesign_gym.cost_models.learned.schema import Schema
+from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.search_spaces import Designs, InputError, SearchSpace
+from codesign_gym.search_spaces.errors import unknown_name
+
+FEWEST_ROWS = 20
+PRESETS: dict[str, tuple[str, ...]] = {"gemm": ("m", "n", "k")}
+"""Names for lists of features; each brings its baseline along."""
+
+Methods = str | Mapping[str, str]
+"""Name of a method, or one per target."""
+
+_RECORDED = ("codesign-gym", "numpy", "scikit-learn", "torch")
+
+
+def train(
+    frame: Any,
+    target: str | Metric | Sequence[str | Metric],
+    features: Sequence[str] | str | None = None,
+    model: Methods = "auto",
+    baseline: CostModel | Baseline | str | None = None,
+    seed: int = 0,
+    *,
+    groups: Sequence[str] | None = None,
+    categorical: Sequence[str] = (),
+    space: SearchSpace | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> LearnedCostModel:
+    """Learn one or several columns of a table from others.
+
+    A target that is positive throughout is learned as its logarithm. With a baseline, what is
+    learned is the logarithm of the measured over the predicted.
+
+    Args:
+        frame: Columns by name, a pandas DataFrame or a structured array; a unit may stand behind
+            a name, ``latency [ms]``.
+        target: The column to predict, or several; a `Metric` says unit and direction too.
+        features: The columns to predict it from: all others, by default. ``"gemm"`` stands for
+            the matrix product's m, n and k, with the features and the baseline of `GpuGemm`.
+        model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``, ``gp``, ``mlp``,
+            several joined by ``+`` for their mean, or ``auto``: the best of all but mlp, or the
+            best two together, by cross-validation on these rows. Of several targets, a mapping
+            gives each its own.
+        baseline: A cost model to correct, ``"gemm"``, or ``"none"``. None takes ``"gemm"`` where
+            columns m, n and k are among the features.
+        seed: Of everything drawn: equal tables and seeds give equal models.
+        groups: Columns whose combinations are unseen as a whole where the model will be used;
+            those of the baseline by default.
+        categorical: Features that are categories though they are numbers.
+        space: The space that the features are the parameters of, in this order; by default that
+            of the values in the table.
+        provenance: Further facts to keep with the model.
+
+    Raises:
+        InputError: Fewer than `FEWEST_ROWS` rows, a missing or constant column, a value that is
+            not finite, or a name that is unknown.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> table = {"size [kB]": rng.integers(1, 9, 200), "flow": rng.choice(["os", "ws"], 200)}
+        >>> table["time [ms]"] = table["size [kB]"] * np.where(table["flow"] == "os", 1.0, 2.0)
+        >>> proxy = train(table, target="time", model="extra-trees")
+        >>> mean, std = proxy.predict({"size": [4], "flow": ["ws"]})
+        >>> round(float(mean[0])), proxy.metrics[0].unit
+        (8, 'ms')
+    """
+    table = as_frame(frame)
+    metrics = _metrics(table, target)
+    names = _features(table, features, [metric.name for metric in metrics])
+    methods = {m.name: model if isinstance(model, str) else model[m.name] for m in metrics}
+    for kind in {kind for method in methods.values() for kind in method.split("+")} - {"auto"}:
+        regressor(kind)
+    if table.rows < FEWEST_ROWS:
+        raise InputError(f"training needs at least {FEWEST_ROWS} rows, got {table.rows}")
+    kinds = frozenset(categorical)
+    if space is not None:
+        pairs = zip(names, space.parameters, strict=True)
+        kinds |= {name for name, parameter in pairs if not parameter.ordered}
+    schema = Schema.learn(table, names, kinds)
+    encoded = schema.encode(table)
+    preset = "gemm" if features == "gemm" and baseline is None else baseline
+    estimators, compared, base, width = [], {}, None, 0
+    for metric in metrics:
+        y = _target(table, metric, varies=space is None)
+        base = baseline_for(preset, table, names, metric.name, seed)
+        if base is not None and len(metrics) > 1:
+            raise InputError("a model with a baseline has one target, got several")
+        x, offset = encoded.x, np.zeros(len(y))
+        if base is not None:
+            if (y <= 0).any():
+                raise InputError(f"a baseline needs a target above 0, {metric.name!r} is not")
+            x, offset = with_baseline(base, table, x)
+            width = x.shape[1] - encoded.x.shape[1]
+        log = bool((y > 0).all())
+        estimator, errors = fit_estimator(
+            x, (np.log(y) if log else y) - offset, log, methods[metric.name], seed,
+            joint_groups(table, groups if groups is not None else base.groups if base else ()),
+            np.log(y) if base is None and log else y if base is None else offset, base is not None,
+        )  # fmt: skip
+        estimators.append(estimator)
+        compared[metric.name] = errors
+    facts = {
+        "rows": table.rows,
+        "seed": seed,
+        "methods": methods,
+        "data_sha256": table.digest(),
+        "versions": {name: version(name) for name in _RECORDED},
+        "constant": list(schema.constant),
+        "compared": compared,
+        "baseline_features": width,
+    }
+    own = space if space is not None else schema.space_of(table)
+    return LearnedCostModel(own, metrics, schema, estimators, base, facts | dict(provenance or {}))
+
+
+def _metrics(table: Frame, target: str | Metric | Sequence[str | Metric]) -> list[Metric]:
+    several = [target] if isinstance(target, (str, Metric)) else list(target)
+    metrics = []
+    for one in several:
+        name = one if isinstance(one, str) else one.name
+        if name not in table.columns:
+            raise unknown_name("target column", name, table.columns)
+        unit = table.units.get(name, "")
+        if isinstance(one, str):
+            metrics.append(Metric(name, unit, "min"))
+        elif unit and unit != one.unit:
+            raise InputError(f"target {name!r} is in {unit}, the metric is in {one.unit}")
+        else:
+            metrics.append(one)
+    if not metrics:
+        raise InputError("training needs a target, got none")
+    return metrics
+
+
+def _features(
+    table: Frame, features: Sequence[str] | str | None, targets: list[str]
+) -> tuple[str, ...]:
+    if features is None:
+        names = tuple(name for name in table.columns if name not in targets)
+    elif isinstance(features, str):
+        if features not in PRESETS:
+            raise unknown_name("preset of features", features, PRESETS)
+        names = PRESETS[features]
+    else:
+        names = tuple(features)
+    for name in names:
+        if name not in table.columns:
+            raise unknown_name("column", name, table.columns)
+        if name in targets:
+            raise InputError(f"column {name!r} is a target: it cannot be a feature too")
+    if not names:
+        raise InputError("training needs a column beside the target, got none")
+    return names
+
+
+def _target(table: Frame, metric: Metric, varies: bool) -> NDArray[np.float64]:
+    y = table.columns[metric.name]
+    if y.dtype.kind == "U":
+        raise InputError(f"target {metric.name!r} must be numbers, got text such as {str(y[0])!r}")
+    bad = ~np.isfinite(y)
+    if bad.any():
+        raise InputError(
+            f"target {metric.name!r}: {bad.sum()} of {len(y)} rows have no finite value, the first "
+            f"one is row {int(bad.argmax())}"
+        )
+    if varies and (y == y[0]).all():
+        raise InputError(f"target {metric.name!r} is {y[0]} in every row: nothing to learn")
+    return y
+
+
+def check_table(frame: Frame, target: str, features: Sequence[str] | None) -> None:
+    """Raise `InputError` for what `train` would refuse, of the whole table before it is split."""
+    metrics = _metrics(frame, target)
+    Schema.learn(frame, _features(frame, features, [target]))
+    _target(frame, metrics[0], varies=True)
+
+
+def joint_groups(table: Frame, names: Sequence[str]) -> NDArray[np.intp] | None:
+    """The group of each row: equal numbers where all these columns are equal."""
+    if not names:
+        return None
+    for name in names:
+        if name not in table.columns:
+            raise unknown_name("column of groups", name, table.columns)
+    codes = [np.unique(table.columns[name], return_inverse=True)[1] for name in names]
+    joint = np.stack([code.ravel() for code in codes], axis=1)
+    return np.asarray(np.unique(joint, axis=0, return_inverse=True)[1].ravel())
+
+
+def train_on_designs(
+    space: SearchSpace,
+    designs: Designs,
+    metrics: Metrics,
+    model: Methods = "auto",
+    seed: int = 0,
+    provenance: Mapping[str, Any] | None = None,
+) -> LearnedCostModel:
+    """Learn the metrics of designs ``[n, p]``; invalid and unmeasured rows are left out."""
+    usable = np.isfinite(metrics.values_matrix).all(axis=1)
+    columns = as_frame(space.values(designs[usable])).columns
+    measured = {name: metrics[name][usable] for name in metrics}
+    return train(
+        Frame(columns | measured, {}), metrics.metrics, space.names, model, "none", seed,
+        space=space, provenance=provenance,
+    )  # fmt: skip
