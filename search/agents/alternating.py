@@ -84,6 +84,7 @@ class Alternating(Agent):
             inner_agent("alternating", self.options.inner, part, 0)
         self._horizon = self.options.horizon or HORIZON
         self._asked = 0
+        self._start = self.options.start
         self._phase = -1  # that of the start
         self._inner: Agent | None = None
         self._best: Evaluation | None = None
@@ -93,7 +94,7 @@ class Alternating(Agent):
     def batch_size(self) -> int:  # type: ignore[override]  # no batch reaches into another phase
         """Designs per round of the inner agent, or what is left of the phase."""
         left = self._ends()[self._due() + 1] - self._asked
-        wanted = self.options.start if self._inner is None else self._inner.batch_size
+        wanted = max(1, self._start) if self._inner is None else self._inner.batch_size
         return max(1, min(wanted, left)) if left > 0 else wanted
 
     def search(self, evaluator: Evaluator) -> None:
@@ -121,6 +122,8 @@ class Alternating(Agent):
         top = evaluation.take(np.array([int(rank.argmax())]))
         if self._best is None or rank.max() > self._merit(self._best):
             self._best = top
+        if not self._asked:  # others' designs take the place of the start
+            self._start = 0
         if self._inner is None or self._held is None:
             return
         own = evaluation.designs[:, self._free]
@@ -131,7 +134,7 @@ class Alternating(Agent):
 
     def _ends(self) -> NDArray[np.int64]:
         """Evaluations after which the start and each phase end; the last one never does."""
-        start = min(self.options.start, self._horizon)
+        start = min(self._start, self._horizon)
         shares = np.tile(self._shares, self.options.rounds).cumsum() / self.options.rounds
         ends = start + np.round((self._horizon - start) * shares).astype(np.int64)
         ends[-1] = np.iinfo(np.int64).max
@@ -174,7 +177,7 @@ class Alternating(Agent):
 
     def state_dict(self) -> dict[str, Any]:
         """How far the phases are, what is held, and the state of the inner agent."""
-        names = ("rng", "_asked", "_phase", "_horizon")
+        names = ("rng", "_asked", "_start", "_phase", "_horizon")
         kept = {name: pack(getattr(self, name)) for name in names}
         known = {name: _packed(getattr(self, name)) for name in ("_best", "_held")}
         return kept | known | {"_inner": self._inner.state_dict() if self._inner else None}

@@ -77,7 +77,7 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one(agent: str, tmp_path: P
     missing = missing_packages(agent_class(agent).packages)
     if missing:
         pytest.skip(f"{agent} needs the package {missing[0]}")
-    config = config_of(agent, budget=2000 if agent == "random" else 120)
+    config = config_of(agent, budget=2000 if agent in ("random", "large-batch-ppo") else 120)
     whole = run(config, tmp_path / "whole")
     lengths = []
     for batches in (0, 1, 2, 0):

@@ -613,7 +613,8 @@ def test_round_trips_of_registered_spaces(name: str) -> None:
     designs = space.sample(200, np.random.default_rng(0))
     np.testing.assert_array_equal(space.check(designs), designs)
     np.testing.assert_array_equal(space.encode(space.decode(designs)), designs)
-    np.testing.assert_array_equal(space.unravel(space.ravel(designs)), designs)
+    if space.size <= np.iinfo(np.int64).max:  # others cannot be numbered
+        np.testing.assert_array_equal(space.unravel(space.ravel(designs)), designs)
     np.testing.assert_array_equal(space.from_unit(space.unit(designs)), designs)
     np.testing.assert_array_equal(space.from_one_hot(space.one_hot(designs)), designs)
     again = SearchSpace.from_dict(json.loads(json.dumps(space.to_dict())))
