@@ -62,7 +62,14 @@ class BayesianAgent(ArchiveAgent):
         for option in ("start", "batch"):
             at_least(self.name, option, getattr(self.options, option), 1)
         self.batch_size = self.options.batch
-        self._front = self.options.multi_objective and len(statement.objectives) > 1
+        at_least(self.name, "front_after", self.options.front_after, 0)
+
+    @property
+    def _front(self) -> bool:
+        """Whether it goes for the front now."""
+        several = len(self.statement.objectives) > 1
+        late = len(self._designs) >= self.options.front_after
+        return bool(self.options.multi_objective and several and late)
 
     @abstractmethod
     def _fit(self, rows: NDArray[np.intp], goals: FloatArray, limits: FloatArray) -> Posterior:

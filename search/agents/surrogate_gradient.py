@@ -48,6 +48,7 @@ class SurrogateGradientOptions:
         climb: Steps of each.
         optimism: Standard deviations that are added to the mean while climbing.
         multi_objective: Whether it goes for the front of the objectives in place of the reward.
+        front_after: Designs it is told of before it does so; up to then it goes for the reward.
     """
 
     start: int = 24
@@ -60,6 +61,7 @@ class SurrogateGradientOptions:
     climb: int = 20
     optimism: float = 1.0
     multi_objective: bool = False
+    front_after: int = 0
 
 
 class SurrogateGradient(BayesianAgent):
