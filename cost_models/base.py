@@ -24,8 +24,7 @@ class CostModel(ABC):
         fidelity: Orders models of the same metrics from cheap (0) to costly.
         expensive: Whether designs that already break a spec should be spared the model.
         formats: What a design can be exported as, names for `export`.
-        offers: What agents may need besides figures: ``"relaxation"``, gradients to the choices;
-            ``"fidelities"``, the same metrics at several prices.
+        offers: What agents may need besides figures: ``"relaxation"``, gradients to the choices.
     """
 
     name: str

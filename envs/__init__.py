@@ -6,7 +6,7 @@ import gymnasium
 
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.evaluator import BudgetExhausted, Evaluator
-from codesign_gym.envs.problem import DesignProblem, ProblemStatement
+from codesign_gym.envs.problem import DesignProblem, Fidelity, ProblemStatement
 from codesign_gym.envs.problems import PROBLEMS, list_problems, make_problem, problem_factory
 from codesign_gym.envs.specs import Spec
 
@@ -16,6 +16,7 @@ __all__ = [
     "DesignProblem",
     "Evaluation",
     "Evaluator",
+    "Fidelity",
     "ProblemStatement",
     "Spec",
     "list_problems",

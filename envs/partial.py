@@ -73,8 +73,17 @@ def partial_problem(
     """
     part = problem.space.select(*free)
     held = problem.space.canonical(problem.space.check(design))
-    models = tuple(HeldModel(model, problem.space, part, held) for model in problem.models)
-    return replace(problem, name=f"{problem.name}/{part.name}", space=part, models=models)
+
+    def holding(models: Iterable[CostModel]) -> tuple[CostModel, ...]:
+        return tuple(HeldModel(model, problem.space, part, held) for model in models)
+
+    return replace(
+        problem,
+        name=f"{problem.name}/{part.name}",
+        space=part,
+        models=holding(problem.models),
+        fidelities=tuple(replace(f, models=holding(f.models)) for f in problem.fidelities),
+    )
 
 
 def completed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +29,8 @@ class ProblemStatement:
         specs: The bounds to keep.
         reward: One number per design, to be maximised, for agents that need one.
         offers: What all its cost models can do besides, see `CostModel.offers`.
+        fidelities: What a design costs at each cheaper fidelity, as a share of a full evaluation,
+            the cheapest first.
     """
 
     name: str
@@ -36,6 +39,20 @@ class ProblemStatement:
     specs: tuple[Spec, ...]
     reward: Reward
     offers: frozenset[str] = frozenset()
+    fidelities: tuple[Fraction, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Fidelity:
+    """Cheaper, less true figures of a problem's designs.
+
+    Attributes:
+        cost: What a design costs, as a share of a full evaluation: between 0 and 1, exact.
+        models: Cost models of the same metrics as the problem's own.
+    """
+
+    cost: Fraction
+    models: tuple[CostModel, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +69,7 @@ class DesignProblem:
         reward: One number per design, for agents and rankings that need one.
         description: What it is, in a sentence.
         source: Where it comes from.
+        fidelities: Cheaper figures of the same metrics, the cheapest first.
     """
 
     name: str
@@ -62,6 +80,7 @@ class DesignProblem:
     reward: Reward
     description: str = ""
     source: str = ""
+    fidelities: tuple[Fidelity, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(self.models))
@@ -82,6 +101,23 @@ class DesignProblem:
                 raise unknown_name(f"metric of the reward of problem {self.name!r}", name, known)
         for model in self.models:
             self.space.columns_of(model.space)
+        self._check_fidelities()
+
+    def _check_fidelities(self) -> None:
+        costs = [fidelity.cost for fidelity in self.fidelities]
+        exact = all(isinstance(cost, Fraction) and 0 < cost < 1 for cost in costs)
+        if not exact or costs != sorted(set(costs)):
+            raise InputError(
+                f"problem {self.name!r}: costs of fidelities must be fractions between 0 and 1 "
+                f"that rise, got {', '.join(map(str, costs))}"
+            )
+        for cost, cheaper in zip(costs, self.cheaper, strict=True):
+            if cheaper.metrics != self.metrics:
+                raise InputError(
+                    f"problem {self.name!r}: the fidelity of cost {cost} must give the metrics "
+                    f"{', '.join(m.name for m in self.metrics)}, gives "
+                    f"{', '.join(m.name for m in cheaper.metrics)}"
+                )
 
     def __repr__(self) -> str:
         objectives = ", ".join(f"{m.direction} {m.name}" for m in self.objectives)
@@ -104,7 +140,20 @@ class DesignProblem:
         """What an agent may know."""
         offers = frozenset.intersection(*(frozenset(model.offers) for model in self.models))
         return ProblemStatement(
-            self.name, self.space, self.objectives, self.specs, self.reward, offers
+            self.name,
+            self.space,
+            self.objectives,
+            self.specs,
+            self.reward,
+            offers,
+            tuple(fidelity.cost for fidelity in self.fidelities),
+        )
+
+    @cached_property
+    def cheaper(self) -> tuple[DesignProblem, ...]:
+        """The same problem at each of its fidelities."""
+        return tuple(
+            replace(self, models=fidelity.models, fidelities=()) for fidelity in self.fidelities
         )
 
     @cached_property

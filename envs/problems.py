@@ -80,7 +80,7 @@ def make_problem(
         problem = replace(problem, objective_names=own)
         problem = replace(problem, reward=balanced_reward(problem))
     if cost_model is not None:
-        problem = replace(problem, models=(cost_model,))
+        problem = replace(problem, models=(cost_model,), fidelities=())
     return problem
 
 

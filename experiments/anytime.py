@@ -22,11 +22,12 @@ def anytime_rows(
 
     ``regret`` (0 at the optimum, 1 at the median feasible design) and, of several objectives,
     ``front %`` where the problem's ``truth`` is known, otherwise ``reward``; each with its 95 %
-    bootstrap interval.
+    bootstrap interval. No row where a run had evaluated nothing in full by then.
 
     Args:
         records: Finished runs of one problem.
-        budgets: Evaluations after which to look; runs shorter than that do not count.
+        budgets: Evaluations after which to look, those of a cheaper fidelity as what they cost;
+            runs shorter than that do not count.
         truth: Of the problem.
         seed: Of the resamples.
     """
@@ -36,8 +37,8 @@ def anytime_rows(
     rows = []
     for name, members in groups.items():
         for budget in budgets:
-            heads = [r.head(budget) for r in members if len(r.evaluation) >= budget]
-            if not heads:
+            heads = [r.head(budget) for r in members if r.config.budget >= budget]
+            if not heads or not all(len(head.evaluation) for head in heads):
                 continue
             final = np.array([float(head.rewards[head.best]) for head in heads])
             scores = {"reward": final}
@@ -64,12 +65,13 @@ def anytime_table(rows: Sequence[Row], key: str) -> list[Row]:
         key: ``regret``, ``front %`` or ``reward``.
     """
     lines: dict[str, Row] = {}
+    columns = {f"@{row['budget']}": "-" for row in rows if key in row}
     order: dict[str, float] = {}
     digits = 1 if key == "front %" else 3
     for row in rows:
         if key in row:
             low, high = row[f"{key} interval"]
-            line = lines.setdefault(row["agent"], {"agent": row["agent"]})
+            line = lines.setdefault(row["agent"], {"agent": row["agent"], **columns})
             line[f"@{row['budget']}"] = (
                 f"{row[key]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
             )

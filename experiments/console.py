@@ -62,7 +62,7 @@ def plain_errors(command: F) -> F:
 @contextmanager
 def search_progress(
     title: str, budget: int, quiet: bool = False
-) -> Iterator[Callable[[Evaluation, NDArray[np.float64], bool], None]]:
+) -> Iterator[Callable[[Evaluation, NDArray[np.float64], bool, int], None]]:
     """A progress bar on stderr; yields the function that is told of new evaluations."""
     bar = Progress(
         TextColumn("{task.description}"),
@@ -78,20 +78,22 @@ def search_progress(
     try:
         task = bar.add_task(title, total=budget, best="-", feasible="-", rate="-")
 
-        def update(evaluation: Evaluation, rewards: NDArray[np.float64], replayed: bool) -> None:
+        def update(
+            evaluation: Evaluation, rewards: NDArray[np.float64], replayed: bool, used: int
+        ) -> None:
             nonlocal best, feasible, done
             bar.start()  # only now: a mistake is told without a bar above it
             best = max(best, float(np.max(rewards)))
             feasible += int(evaluation.feasible.sum())
             done += len(evaluation)
-            if replayed and done < budget:
+            if replayed and used < budget:
                 err.print(f"continuing after {done} recorded evaluations")
             elif replayed:
                 err.print("already finished: shown from the store; --fresh runs it again")
             speed = bar.tasks[task].speed
             bar.update(
                 task,
-                completed=done,
+                completed=used,
                 best=f"{best:.4g}",
                 feasible=f"{feasible / done:.0%}",
                 rate="-" if speed is None else f"{speed:,.0f}",

@@ -74,6 +74,8 @@ class RunRecord:
         finished: Whether the budget was used up.
         command: The command line that repeats the run.
         info: Package versions, git state, when it began.
+        spent: Budget used by the end of each evaluation, ``[n]``: its number, from 1, and before it
+            what went into evaluations of a cheaper fidelity, rounded up.
     """
 
     config: RunConfig
@@ -85,12 +87,24 @@ class RunRecord:
     finished: bool
     command: str
     info: Mapping[str, Any]
+    spent: NDArray[np.int64]
 
     def head(self, n: int) -> RunRecord:
-        """The run as it stood after its first ``n`` evaluations."""
+        """The run as it stood when ``n`` evaluations of its budget were used."""
         config = replace(self.config, budget=min(n, self.config.budget))
-        part = self.evaluation.take(slice(n))
-        return replace(self, config=config, evaluation=part, rewards=self.rewards[:n])
+        rows = slice(int(np.searchsorted(self.spent, n, side="right")))
+        return replace(
+            self,
+            config=config,
+            evaluation=self.evaluation.take(rows),
+            rewards=self.rewards[rows],
+            spent=self.spent[rows],
+        )
+
+    @property
+    def used(self) -> int:
+        """Budget used by the end of the last evaluation, rounded up."""
+        return int(self.spent[-1]) if len(self.spent) else 0
 
     @cached_property
     def pareto(self) -> NDArray[np.intp]:

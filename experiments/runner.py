@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
 import platform
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,7 +36,8 @@ STORE_NAME = "store.sqlite"
 Inputs = Mapping[str, Mapping[str, str]]
 """Kind of input, ``code`` or ``files`` -> its name -> SHA-256."""
 
-Progress = Callable[[Evaluation, NDArray[np.float64], bool], None]
+Progress = Callable[[Evaluation, NDArray[np.float64], bool, int], None]
+"""Told of evaluations, their rewards, whether they come from the record, and the budget used."""
 
 _RECORDED = ("codesign-gym", "numpy", "gymnasium", "optuna", "torch", "stable-baselines3", "numba")
 
@@ -60,7 +63,7 @@ def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
     if not proxy:
         return problem
     model = load_proxy(Path(proxy), problem)
-    return replace(problem, models=(model,))
+    return replace(problem, models=(model,), fidelities=())
 
 
 @lru_cache(maxsize=32)
@@ -98,7 +101,7 @@ def load_proxy(path: Path, problem: DesignProblem) -> CostModel:
 def run(
     config: RunConfig,
     directory: Path,
-    progress: Progress = lambda evaluation, rewards, replayed: None,
+    progress: Progress = lambda evaluation, rewards, replayed, used: None,
     fresh: bool = False,
 ) -> RunRecord:
     """Run a search, or continue it; its evaluations are in the directory's store as it goes.
@@ -109,8 +112,9 @@ def run(
     Args:
         config: What to run.
         directory: Holds the store, which may have other runs too.
-        progress: Called with the recorded evaluations, their rewards and True, and then with
-            every new batch, its rewards and False.
+        progress: Called with the recorded evaluations, their rewards, True and the budget used so
+            far (all of it, where the run is finished), and then with every new batch, its rewards,
+            False and the budget used.
         fresh: Whether to forget what is recorded of this run and begin it anew.
 
     Raises:
@@ -130,7 +134,7 @@ def run(
         if before is not None:
             check_unchanged(before, inputs, path)
             if before.finished:
-                progress(before.evaluation, before.rewards, True)
+                progress(before.evaluation, before.rewards, True, config.budget)
                 return before
     with Store(path, write=True) as store:
         if fresh:
@@ -139,27 +143,44 @@ def run(
             config,
             problem,
             command_line(config, directory),
-            environment() | dict(inputs) | {"models": names},
+            environment() | dict(inputs) | {"models": names} | _fidelities(problem),
         )
         before = store.read(key)
         if before is not None:
             check_unchanged(before, inputs, path)
-            progress(before.evaluation, before.rewards, True)
+            progress(before.evaluation, before.rewards, True, before.used)
+
+        cheap, used = Fraction(0), 0 if before is None else before.used
+        full = 0 if before is None else len(before.evaluation)
+
+        def charge(cost: Fraction) -> None:
+            nonlocal cheap
+            cheap += cost
 
         def record(evaluation: Evaluation) -> None:
+            nonlocal full, used
             rewards = problem.reward(evaluation)
-            store.append(key, evaluation, rewards)
-            progress(evaluation, rewards, False)
+            skip = full + math.ceil(cheap) - used
+            store.append(key, evaluation, rewards, skip)
+            full += len(evaluation)
+            used += skip + len(evaluation)
+            progress(evaluation, rewards, False, used)
 
         if config.warm_start:
             known = known_before(config, problem)
             agent.tell(known.designs, known)
         recorded = before.evaluation if before is not None else None
-        search(problem, agent, config.budget, recorded=recorded, record=record)
+        search(problem, agent, config.budget, recorded=recorded, record=record, charge=charge)
         store.finish(key)
         record_now = store.read(key)
         assert record_now is not None  # the budget is at least 1
         return record_now
+
+
+def _fidelities(problem: DesignProblem) -> dict[str, Any]:
+    """The costs of a problem's fidelities, where it has any, for the record."""
+    costs = [str(cost) for cost in problem.statement.fidelities]
+    return {"fidelities": costs} if costs else {}
 
 
 def known_before(config: RunConfig, problem: DesignProblem) -> Evaluation:
@@ -202,7 +223,9 @@ def _code_digests(
     of the agent, the cost models and the reward count, and those that the configuration names.
     """
     digests = {"codesign_gym": _package_digest()}
-    kinds = [type(thing) for thing in (agent, *problem.models, problem.reward)]
+    cheaper = (model for fidelity in problem.fidelities for model in fidelity.models)
+    models = (*problem.models, *cheaper)
+    kinds = [type(thing) for thing in (agent, *models, problem.reward)]
     names = {kind.__module__ for kind in kinds}
     names |= {
         name.partition(":")[0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
 from codesign_gym.cost_models import CostModel, Metric, Metrics
-from codesign_gym.envs import DesignProblem, Spec
+from codesign_gym.envs import DesignProblem, Fidelity, Spec
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.search_spaces import (
     Categorical,
@@ -52,6 +54,11 @@ class SyntheticModel(CostModel):
     """Two positive metrics that conflict, out of seeded tables of main effects; free to evaluate.
 
     About one design in ten is invalid where the space has more than ten.
+
+    Args:
+        space: The space.
+        invalid_share: Share of the designs that are invalid, where the space has more than ten.
+        error: How far the effects are off, as the deviation of their logarithms.
     """
 
     metrics = (
@@ -61,10 +68,11 @@ class SyntheticModel(CostModel):
     name = "synthetic"
     source = "seeded random tables"
 
-    def __init__(self, space: SearchSpace, invalid_share: float = 0.1) -> None:
+    def __init__(self, space: SearchSpace, invalid_share: float = 0.1, error: float = 0.0) -> None:
         self.space = space
         rng = np.random.default_rng(0)
         self._effects = rng.gamma(2.0, size=(2, int(space.offsets[-1]))) / len(space)
+        self._effects *= np.exp(error * np.random.default_rng(1).normal(size=self._effects.shape))
         self._invalid = rng.random(int(space.offsets[-1])) if space.size > 10 else None
         self._share = invalid_share
 
@@ -106,4 +114,11 @@ def synthetic_problems() -> dict[str, DesignProblem]:
     problems = {kind: synthetic_problem(kind) for kind in _SPACES}
     problems["infeasible"] = synthetic_problem("ordinal", infeasible=True)
     problems["one-objective"] = synthetic_problem("ordinal", objectives=1)
+    problems["fidelities"] = replace(
+        synthetic_problem("conditional"),
+        fidelities=tuple(
+            Fidelity(Fraction(cost), (SyntheticModel(_SPACES["conditional"](), error=error),))
+            for cost, error in (("0.1", 0.5), ("0.3", 0.2))
+        ),
+    )
     return problems

@@ -41,7 +41,7 @@ CAPABILITIES: Mapping[str, Capability] = {
     ),
     "growing": Capability("a space of growing networks", lambda s: is_growing(s.space)),
     "relaxation": Capability("cost models with gradients", _declared("relaxation")),
-    "fidelities": Capability("cost models of several fidelities", _declared("fidelities")),
+    "fidelities": Capability("cost models of several fidelities", lambda s: bool(s.fidelities)),
 }
 """What an agent's class may name in ``needs``."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ class SearchResult:
 
     Attributes:
         problem: The problem.
-        history: Every evaluation, in order.
+        history: Every full evaluation, in order.
     """
 
     problem: DesignProblem
@@ -74,15 +75,18 @@ def search(
     *,
     recorded: Evaluation | None = None,
     record: Callable[[Evaluation], None] = lambda evaluation: None,
+    charge: Callable[[Fraction], None] = lambda cost: None,
 ) -> SearchResult:
     """Let ``agent`` spend ``budget`` evaluations on ``problem``.
 
     Args:
         problem: The problem.
         agent: A fresh agent, made for this problem.
-        budget: Evaluations, at least 1.
+        budget: Evaluations, at least 1; those of a cheaper fidelity count as what they cost, and
+            less than one evaluation may be left over by an agent that makes them.
         recorded: Evaluations of an interrupted run of the same search, to continue from.
         record: Called with each new batch, before the agent learns of it.
+        charge: Called with the cost of each batch of a cheaper fidelity, in full evaluations.
 
     Raises:
         InputError: The agent was made for another space, or does not spend the budget exactly.
@@ -99,7 +103,7 @@ def search(
                 f"the agent was made for other {part} than those of problem {problem.name!r}: "
                 f"{', '.join(map(str, its))}"
             )
-    evaluator = Evaluator(problem, budget, recorded, record)
+    evaluator = Evaluator(problem, budget, recorded, record, charge)
     name = type(agent).__name__
     try:
         agent.search(evaluator)

@@ -30,6 +30,7 @@ from codesign_gym.search.agents import (
     RegularizedEvolution,
     Reinforce,
     Sac,
+    SuccessiveHalving,
     SurrogateGradient,
     Tpe,
 )
@@ -63,6 +64,7 @@ AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
 AGENTS.register("reinforce")(Reinforce)
 AGENTS.register("sac")(Sac)
+AGENTS.register("successive-halving")(SuccessiveHalving)
 AGENTS.register("surrogate-gradient")(SurrogateGradient)
 AGENTS.register("tpe")(Tpe)
 

@@ -40,23 +40,24 @@ class Steps:
 def reward_steps(study: Study) -> list[Steps]:
     """The best feasible reward of each run, where it changes; empty before the first."""
     return [
-        _best_steps(np.where(run.evaluation.feasible, run.rewards, -np.inf)) for run in study.runs
+        _best_steps(np.where(run.evaluation.feasible, run.rewards, -np.inf), run.spent)
+        for run in study.runs
     ]
 
 
 def violation_steps(study: Study) -> list[Steps]:
     """The least total violation of each run, where it changes; empty without a valid design."""
-    curves = [_best_steps(-run.evaluation.violation) for run in study.runs]
+    curves = [_best_steps(-run.evaluation.violation, run.spent) for run in study.runs]
     return [Steps(curve.x, -curve.y) for curve in curves]
 
 
-def _best_steps(values: FloatArray) -> Steps:
-    """The highest value so far, at each rise and at the end."""
+def _best_steps(values: FloatArray, spent: NDArray[np.int64]) -> Steps:
+    """The highest value so far, at each rise and at the end, by the budget used."""
     best = best_so_far(values)
     changed = improvements(best)
     if len(changed):
         changed = np.union1d(_thin(changed, _POINTS - 1), [len(best) - 1])
-    return Steps(changed + 1, best[changed])
+    return Steps(spent[changed], best[changed])
 
 
 def improvements(best: FloatArray) -> Rows:
@@ -88,7 +89,7 @@ def hypervolume_steps(study: Study) -> list[Steps]:
                 front = filter_dominated(front)
             values.append(hypervolume(front, ref=reference) / 1.1**m if len(front) else 0.0)
             start = stop
-        curves.append(Steps(at, np.array(values)))
+        curves.append(Steps(run.spent[at - 1], np.array(values)))
     return curves
 
 
@@ -105,7 +106,7 @@ def draw(study: Study, curves: list[Steps], title: str) -> go.Figure:
         else:
             seeds = [study.runs[r].config.seed for r in runs]
             traces += _lines(mine, seeds, agent, plain(name))
-    longest = max(len(run.evaluation) for run in study.runs)
+    longest = max(run.used for run in study.runs)
     return figure(
         traces,
         xaxis=evaluations_axis(longest),

@@ -129,7 +129,7 @@ def _along_evaluations(study: Study) -> go.Figure:
         rows = np.flatnonzero(study.run_of == r)[np.append(changed, changed[-1])]
         traces.append(
             go.Scatter(
-                x=ends + 1,
+                x=run.spent[ends],
                 y=values[rows],
                 mode="lines+markers",
                 name=f"best of {plain(study.agents[agent])}, seed {run.config.seed}",
@@ -138,7 +138,7 @@ def _along_evaluations(study: Study) -> go.Figure:
                 **_hover(study, rows),
             )
         )
-    longest = max(len(run.evaluation) for run in study.runs)
+    longest = max(run.used for run in study.runs)
     return figure(
         traces,
         height=520,

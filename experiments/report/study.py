@@ -108,8 +108,8 @@ class Study:
 
     @cached_property
     def position(self) -> NDArray[np.int64]:
-        """The number of each evaluation within its run, from 1, ``[n]``."""
-        return np.concatenate([np.arange(1, len(run.evaluation) + 1) for run in self.runs])
+        """The budget used by the end of each evaluation, see `RunRecord.spent`, ``[n]``."""
+        return np.concatenate([run.spent for run in self.runs])
 
     @cached_property
     def distinct(self) -> Rows:

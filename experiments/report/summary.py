@@ -45,7 +45,7 @@ def warnings(study: Study) -> str:
     """What a reader must know before trusting the page."""
     notes = []
     if study.unfinished:
-        done = sum(len(run.evaluation) for run in study.unfinished)
+        done = sum(run.used for run in study.unfinished)
         asked = sum(run.config.budget for run in study.unfinished)
         total = len(study.runs) + len(study.empty)
         which = "The run is" if total == 1 else f"{len(study.unfinished)} of {total} runs are"

@@ -20,6 +20,7 @@ from codesign_gym.search.agents.regularized_evolution import RegularizedEvolutio
 from codesign_gym.search.agents.reinforce import Reinforce
 from codesign_gym.search.agents.sac import Sac
 from codesign_gym.search.agents.sequential import Dqn, MaskablePpo
+from codesign_gym.search.agents.successive_halving import SuccessiveHalving
 from codesign_gym.search.agents.surrogate_gradient import SurrogateGradient
 from codesign_gym.search.agents.tpe import Tpe
 
@@ -47,6 +48,7 @@ __all__ = [
     "RegularizedEvolution",
     "Reinforce",
     "Sac",
+    "SuccessiveHalving",
     "SurrogateGradient",
     "Tpe",
 ]

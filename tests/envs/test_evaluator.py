@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator, Spec
+from codesign_gym.envs import BudgetExhausted, Evaluation, Evaluator, Fidelity, Spec
 from codesign_gym.envs.evaluation import concat
 from codesign_gym.search_spaces import InputError
 from tests.toy import Accuracy, Cost, toy_problem
@@ -165,3 +167,57 @@ def test_agents_see_the_statement_and_no_cost_model() -> None:
     assert evaluator.statement.specs[1] == Spec("area_mm2", "<=", 4.0)
     assert not hasattr(evaluator.statement, "models")
     assert not [name for name in dir(evaluator) if "model" in name or name == "problem"]
+
+
+# -- cheaper fidelities ------------------------------------------------------------------------
+
+
+def staged(cost: Cost | None = None) -> Evaluator:
+    """Ten evaluations of a problem with fidelities that cost a tenth and a third."""
+    cheap = (cost or Cost(), Accuracy())
+    fidelities = tuple(Fidelity(Fraction(1, n), cheap) for n in (10, 3))
+    return Evaluator(toy_problem(fidelities=fidelities), budget=10)
+
+
+def test_cheaper_evaluations_cost_their_share_exactly() -> None:
+    evaluator = staged()
+    for _ in range(10):
+        evaluator.evaluate(RUN[:1], 0)
+    assert (evaluator.spent, evaluator.remaining) == (Fraction(1), 9)
+    evaluator.evaluate(RUN[:3], 1)
+    evaluator.evaluate(RUN[:7])
+    assert (evaluator.spent, evaluator.used, evaluator.left) == (Fraction(9), 7, Fraction(1))
+    evaluator.evaluate(RUN[:1], 1)
+    assert (evaluator.left, evaluator.remaining) == (Fraction(2, 3), 0)
+    with pytest.raises(BudgetExhausted, match="7 evaluations of cost 1/10 asked for, 2/3 left"):
+        evaluator.evaluate(RUN[:7], 0)
+    evaluator.evaluate(RUN[:6], 0)
+    assert evaluator.left == Fraction(1, 15)
+
+
+def test_cheaper_evaluations_are_in_no_history_and_computed_once() -> None:
+    cost = Cost()
+    evaluator = staged(cost)
+    found = evaluator.evaluate(RUN[:20], 0)
+    assert_same(found, evaluator.evaluate(RUN[:20], 0))
+    assert_same(found, toy_problem().evaluate(RUN[:20]))
+    assert len(cost.seen) == len({tuple(row) for row in RUN[:20].tolist()})
+    assert (evaluator.history, evaluator.used) == (None, 0)
+    evaluator.evaluate(RUN[:2])
+    assert evaluator.history is not None
+    assert len(evaluator.history) == 2
+
+
+@pytest.mark.parametrize("fidelity", [-1, 2])
+def test_a_fidelity_that_is_not_there(fidelity: int) -> None:
+    with pytest.raises(InputError, match=f"has 2 cheaper fidelities.*got {fidelity}"):
+        staged().evaluate(RUN[:1], fidelity)
+
+
+def test_charged_before_the_search_learns_of_it() -> None:
+    charged: list[Fraction] = []
+    problem = toy_problem(fidelities=(Fidelity(Fraction(1, 4), (Cost(), Accuracy())),))
+    evaluator = Evaluator(problem, budget=10, charge=charged.append)
+    evaluator.evaluate(RUN[:6], 0)
+    evaluator.evaluate(RUN[:6])
+    assert charged == [Fraction(3, 2)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
 from codesign_gym.cost_models import CostModel, Metric, Metrics
-from codesign_gym.envs import Spec, list_problems, make_problem
+from codesign_gym.envs import Fidelity, Spec, list_problems, make_problem
+from codesign_gym.envs.partial import partial_problem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.search_spaces import Designs, InputError
 from tests.toy import CHIP, NET, Accuracy, Cost, toy_problem
@@ -197,3 +199,42 @@ def test_make_problem_options() -> None:
 def test_reward_of_an_unknown_metric_is_refused_at_once() -> None:
     with pytest.raises(InputError, match=r"metric of the reward .* 'area'; did you mean"):
         toy_problem(reward=WeightedProduct({"area": -1.0}, {"area": 1.0}))
+
+
+HALF = Fraction(1, 2)
+
+
+def cheaper(*costs: Any) -> tuple[Fidelity, ...]:
+    return tuple(Fidelity(cost, (Cost(), Accuracy())) for cost in costs)
+
+
+@pytest.mark.parametrize(
+    "costs", [(Fraction(0),), (Fraction(1),), (0.5,), (HALF, HALF / 2), (HALF, HALF)]
+)
+def test_costs_of_fidelities_are_exact_shares_that_rise(costs: tuple[Any, ...]) -> None:
+    with pytest.raises(InputError, match=f"fractions between 0 and 1 that rise, got {costs[0]}"):
+        toy_problem(fidelities=cheaper(*costs))
+
+
+def test_fidelities_have_the_metrics_of_the_problem() -> None:
+    with pytest.raises(InputError, match=r"cost 1/2 must give the metrics .*accuracy_pct, gives"):
+        toy_problem(
+            fidelities=(Fidelity(Fraction(1, 2), (Cost(),)),),
+            objective_names=("latency_ms",),
+            specs=(),
+            reward=WeightedProduct({"latency_ms": -1.0}, {"latency_ms": 1.0}),
+        )
+
+
+def test_fidelities_go_with_the_problem_but_not_with_a_proxy() -> None:
+    problem = toy_problem(fidelities=cheaper(Fraction(1, 4)))
+    assert problem.statement.fidelities == (Fraction(1, 4),)
+    assert problem.with_specs(()).cheaper[0].specs == ()
+    part = partial_problem(problem, ["chip"], [[0, 0, 1]])
+    designs = [[1, 1], [2, 0]]
+    found = part.cheaper[0].evaluate(designs).metrics.values_matrix
+    assert np.array_equal(found, part.evaluate(designs).metrics.values_matrix)
+    name = "resnet18-spatial-fidelities"
+    assert len(make_problem(name, specs=[]).fidelities) == 2
+    model = make_problem("cloud-accelerator").models[0]
+    assert make_problem(name, cost_model=model).fidelities == ()

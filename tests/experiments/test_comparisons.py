@@ -38,7 +38,7 @@ def test_finals_are_the_best_feasible_rewards(records: list[RunRecord]) -> None:
     nothing = run.evaluation.take(np.flatnonzero(~feasible))
     assert RunRecord(
         run.config, run.space, run.objectives, run.specs, nothing, run.rewards[~feasible],
-        True, "", {},
+        True, "", {}, run.spent[~feasible],
     ).reached == -np.inf  # fmt: skip
 
 

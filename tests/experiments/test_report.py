@@ -107,6 +107,7 @@ def of_evaluation(
         finished=n >= config.budget,
         command=f"codesign run --problem {problem.name} --agent {agent} --seed {seed}",
         info={"versions": {"numpy": "2.4.6"}, "started": f"2026-01-0{seed + 1}"},
+        spent=np.arange(1, n + 1),
     )
 
 

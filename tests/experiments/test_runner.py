@@ -45,7 +45,9 @@ def stop_after(batches: int) -> Progress:
     """A progress function that stands for Ctrl-C in the given batch."""
     left = [batches]
 
-    def progress(evaluation: Evaluation, rewards: NDArray[np.float64], replayed: bool) -> None:
+    def progress(
+        evaluation: Evaluation, rewards: NDArray[np.float64], replayed: bool, used: int
+    ) -> None:
         if not replayed:
             left[0] -= 1
             if left[0] < 0:
@@ -101,7 +103,9 @@ def test_a_finished_run_is_only_read(tmp_path: Path) -> None:
     first = run(config, tmp_path)
     content = (tmp_path / STORE_NAME).read_bytes()
     told: list[tuple[int, bool]] = []
-    again = run(config, tmp_path, lambda part, _, replayed: told.append((len(part), replayed)))
+    again = run(
+        config, tmp_path, lambda part, _, replayed, used: told.append((len(part), replayed))
+    )
     assert equal(first, again)
     assert told == [(120, True)]
     assert (tmp_path / STORE_NAME).read_bytes() == content
@@ -112,7 +116,7 @@ def test_progress_tells_of_every_evaluation_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(config, tmp_path, stop_after(12))
     told: list[tuple[int, bool]] = []
-    run(config, tmp_path, lambda part, _, replayed: told.append((len(part), replayed)))
+    run(config, tmp_path, lambda part, _, replayed, used: told.append((len(part), replayed)))
     assert told == [(13, True)] + [(1, False)] * 17
 
 

@@ -212,9 +212,11 @@ def test_a_store_that_is_about_to_be_left_is_waited_for(
 
 def test_the_example_names_every_problem_and_every_agent() -> None:
     examples = Path(__file__).parents[2] / "examples"
-    found = [*read_sweep(examples / "every-problem.toml"), *read_sweep(examples / "growing.toml")]
+    files = ("every-problem.toml", "growing.toml", "fidelities.toml")
+    found = [config for file in files for config in read_sweep(examples / file)]
     named = {(config.problem, config.agent) for config in found}
     general = [name for name in list_agents() if serves(name, make_problem("resnet18-asic"))]
-    special = {("eas-mnist1d", "eas")}
+    staged = [name for name in list_problems() if make_problem(name).fidelities]
+    special = {("eas-mnist1d", "eas"), *((name, "successive-halving") for name in staged)}
     assert named == {*itertools.product(list_problems(), general), *special}
     assert {agent for _, agent in named} == set(list_agents())

@@ -85,7 +85,7 @@ def test_it_is_part_of_the_run(known: Path, tmp_path: Path) -> None:
 def test_it_is_told_again_when_resumed(known: Path, tmp_path: Path) -> None:
     left = [5]
 
-    def progress(evaluation: Any, rewards: Any, replayed: bool) -> None:
+    def progress(evaluation: Any, rewards: Any, replayed: bool, used: int) -> None:
         left[0] -= 1
         if not left[0]:
             raise KeyboardInterrupt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from codesign_gym.envs import Fidelity
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.runner import STORE_NAME
 from codesign_gym.experiments.summaries import catalogue
-from codesign_gym.experiments.testing import SyntheticModel, synthetic_problem
+from codesign_gym.experiments.testing import SyntheticModel, synthetic_problem, synthetic_problems
 from codesign_gym.search import agent_class, list_agents, make_agent
 from codesign_gym.search.agents import RandomAgent
 from codesign_gym.search.capabilities import CAPABILITIES, missing_packages
@@ -51,11 +53,13 @@ def test_what_a_problem_offers() -> None:
         needs = tuple(CAPABILITIES.keys() - {"ordered", "one-objective", "growing"})
 
     class Smooth(SyntheticModel):
-        offers = ("relaxation", "fidelities")
+        offers = ("relaxation",)
 
     problem = synthetic_problem("conditional")
-    able = dataclasses.replace(problem, models=(Smooth(problem.space),))
-    assert able.statement.offers == {"relaxation", "fidelities"}
+    cheaper = (Fidelity(Fraction(1, 4), problem.models),)
+    able = dataclasses.replace(problem, models=(Smooth(problem.space),), fidelities=cheaper)
+    assert able.statement.offers == {"relaxation"}
+    assert able.statement.fidelities == (Fraction(1, 4),)
     assert Needy(able.statement).ask(3).shape == (3, 5)
 
 
@@ -117,8 +121,9 @@ def refused(agent: str, option: str, value: Any) -> str:
     missing = missing_packages(agent_class(agent).packages)
     if missing:
         pytest.skip(f"needs {missing[0]}")
-    growing = "growing" in agent_class(agent).needs
-    problem = synthetic_problem("growing") if growing else ORDINAL
+    needs = agent_class(agent).needs
+    special = [kind for kind in ("growing", "fidelities") if kind in needs]
+    problem = synthetic_problems()[special[0]] if special else ORDINAL
     with pytest.raises(InputError) as caught:
         make_agent(agent, problem, 0, **{option: value})
     assert f"option {option!r} of {agent}" in str(caught.value)

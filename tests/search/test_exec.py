@@ -341,7 +341,7 @@ def test_a_sweep_goes_on_without_a_program_that_fails(folder: Path) -> None:
 def interrupted(config: RunConfig, directory: Path) -> None:
     left = [3]
 
-    def progress(evaluation: Any, rewards: Any, replayed: bool) -> None:
+    def progress(evaluation: Any, rewards: Any, replayed: bool, used: int) -> None:
         left[0] -= 1
         if not left[0]:
             raise KeyboardInterrupt

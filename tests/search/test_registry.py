@@ -42,6 +42,7 @@ def test_registered_agents() -> None:
         "regularized-evolution",
         "reinforce",
         "sac",
+        "successive-halving",
         "surrogate-gradient",
         "tpe",
     ]
