@@ -40,6 +40,7 @@ COUNTED = ("best", "front", "reward")
 
 PROBES = 8
 _TOLERANCE = 1e-9
+_NO_SUITE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ class Suite:
             return cls(data["version"], data["seeds"], tasks)
         except InputError:
             raise
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except _NO_SUITE as error:
             raise InputError(f"{path} is not a suite: {error!r}") from None
 
     def save(self, path: Path) -> None:
