@@ -341,6 +341,9 @@ def test_a_result_is_what_was_saved(suite: Suite, result: Result, tmp_path: Path
         ('"digest": "', '"digest": "0', "task 'latency' is not the one of suite 'tiny'"),
         ('"latency": {', '"delay": {', "task 'delay' is not the one"),
         ('"seeds": 3', '"seeds": 4', "damaged.*must have 4 runs"),
+        ('"seeds": 3', '"seeds": 101', r"seeds must be in 1\.\.100, got 101"),
+        ('"seeds": 3', '"seeds": 3.0', r"seeds must be in 1\.\.100, got 3\.0"),
+        ('"note": ""', '"note": ' + "[" * 100_000, "damaged"),
         ('"small"', '"tiny"', "damaged"),
         ('"runs"', '"rums"', "damaged"),
         ("[[", "[[Infinity, ", "damaged"),
@@ -395,9 +398,11 @@ def test_runs_that_fail_score_0_and_end_no_other(
     monkeypatch.setattr("codesign_gym.experiments.suite.run.agent_class", lambda name: Half)
     monkeypatch.setattr("codesign_gym.experiments.runner.agent_class", lambda name: Half)
     found = run_suite(suite, "half", {}, Extent(3), tmp_path / "s")
+    front, cause = suite.tasks["front"].problem, "RuntimeError: one objective only"
     errors = [(row["task"], row["seed"], row["error"]) for row in found.failures]
     assert len(errors) == 9 + 2 * 3
-    assert ("front", 0, "RuntimeError: one objective only") in errors
+    told = {error for task, _, error in errors if task == "front"}
+    assert told == {f"agent 'half' cannot be made for problem {front!r}: {cause}"}
     assert ("latency", 1, "ZeroDivisionError: by nothing") in errors
     assert found.scores(suite)["latency", "large"][1] == 0
     assert found.scores(suite)["latency", "large"].max() > 0
