@@ -11,20 +11,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from codesign_gym.envs import make_problem
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import STORE_NAME, known_before, problem_of, run
 from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.experiments.sweep import read_sweep, sweep
 from codesign_gym.experiments.warm_start import MOST
-from codesign_gym.search import list_agents
+from codesign_gym.search import list_agents, serves
 from codesign_gym.search.registry import agent_class
 from codesign_gym.search_spaces import InputError
 
 PROBLEM = "resnet18-asic"
 
 
-WARM = sorted({a for a in list_agents() if not agent_class(a).owns_loop} - {"random", "reinforce"})
+WARM = sorted(
+    {a for a in list_agents() if not agent_class(a).owns_loop and serves(a, make_problem(PROBLEM))}
+    - {"random", "reinforce"}
+)
 """Agents that make use of what they are told: random search does not, and policies need theirs."""
 
 
@@ -39,6 +43,12 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config(known: Path, agent: str = "regularized-evolution", **changes: Any) -> RunConfig:
     return replace(RunConfig(PROBLEM, agent, 30, warm_start=str(known)), **changes)
+
+
+def test_a_sweep_does_not_begin_with_what_it_writes(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is the store that the run is written to"):
+        sweep([config(tmp_path)], tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_best_and_the_most_different_are_told(known: Path) -> None:
