@@ -203,11 +203,19 @@ def verify(
     seed: Annotated[int | None, typer.Option(help="Picks the runs.  [default: by chance]")] = None,
     jobs: Jobs = 1,
     version: Version = CURRENT,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run the program or module that the file names.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Repeat some runs of a result: all must come out bit for bit."""
     suite = Suite.load(version)
     result = Result.load(file, suite)
+    if ":" in result.agent and not trust:
+        raise InputError(
+            f"{file} would have {result.agent!r} carried out on this machine: "
+            "read that code first, then add --trust"
+        )
     picked = randbelow(10**6) if seed is None else seed
     with tempfile.TemporaryDirectory() as kept, _progress("verifying", as_json) as progress:
         rows = rerun(suite, result, runs, picked, Path(kept), jobs, progress)

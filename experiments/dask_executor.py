@@ -36,8 +36,10 @@ def each_on_dask(
             reached, or workers keep dying.
     """
     host = address.removeprefix(PREFIX)
-    if not address.startswith(PREFIX) or ":" not in host:
-        raise InputError(f"executor must be {PREFIX}HOST:PORT, got {address!r}")
+    port = host.rpartition(":")[2]
+    known = port.isascii() and port.isdigit() and 1 <= int(port) <= 65535
+    if not address.startswith(PREFIX) or not host.rpartition(":")[0] or not known:
+        raise InputError(f"executor must be {PREFIX}HOST:PORT, port 1..65535, got {address!r}")
     if missing_packages({"distributed": "dask"}):
         raise InputError(
             f"executor {address}: needs the package distributed (pip install codesign-gym[dask])"

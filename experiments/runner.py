@@ -52,7 +52,15 @@ def build(config: RunConfig) -> tuple[DesignProblem, Agent]:
             f"agent {config.agent!r} drives the evaluator itself and cannot be told of designs: "
             "it takes no warm start"
         )
-    return problem, kind(problem.statement, config.seed, options)
+    try:
+        return problem, kind(problem.statement, config.seed, options)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the code of others raises
+        raise InputError(
+            f"agent {config.agent!r} cannot be made for problem {config.problem!r}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
@@ -125,8 +133,7 @@ def run(
     config = normal(config, problem, agent)
     key, path = run_id(config), directory / STORE_NAME
     names = [model.name for model in problem.models]
-    if config.warm_start and _store(config.warm_start).resolve() == path.resolve():
-        raise InputError(f"warm start: {path} is the store that the run is written to")
+    check_warm_start(config, path)
     inputs = inputs_of(config, problem, agent)
     if not fresh and path.exists() and path.stat().st_size:
         with Store(path) as store:  # a finished run can be shown where nothing can be written
@@ -186,6 +193,12 @@ def _fidelities(problem: DesignProblem) -> dict[str, Any]:
 def known_before(config: RunConfig, problem: DesignProblem) -> Evaluation:
     """What the agent of a run with a warm start is told of first."""
     return warm_start(_store(config.warm_start), config, problem)
+
+
+def check_warm_start(config: RunConfig, path: Path) -> None:
+    """Raise `InputError` where a run begins with the store that it is written to."""
+    if config.warm_start and _store(config.warm_start).resolve() == path.resolve():
+        raise InputError(f"warm start: {path} is the store that the run is written to")
 
 
 def _store(place: str) -> Path:

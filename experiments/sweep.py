@@ -26,6 +26,7 @@ from codesign_gym.experiments.runner import (
     Inputs,
     build,
     check_unchanged,
+    check_warm_start,
     inputs_of,
     normal,
     run,
@@ -119,14 +120,15 @@ def sweep(
         InputError: A configuration is wrong (all are checked before the first is run), or its run
             is recorded and its code has changed since; or the cluster cannot be reached.
     """
+    parts, path = directory / "parts", directory / STORE_NAME
     wanted: dict[str, RunConfig] = {}
     inputs: dict[str, Inputs] = {}
     for given in configs:
+        check_warm_start(given, path)
         problem, agent = build(given)
         config = normal(given, problem, agent)
         wanted[run_id(config)] = config
         inputs[run_id(config)] = inputs_of(config, problem, agent)
-    parts, path = directory / "parts", directory / STORE_NAME
     failures: list[Failure] = []
     with Store(path, write=True) as store:
         there = set(store.run_ids()) & wanted.keys()

@@ -68,7 +68,7 @@ class Agent(ABC):
         """Spend the evaluator's budget."""
         while evaluator.remaining:
             designs = self.ask(min(self.batch_size, evaluator.remaining))
-            if not len(designs):
+            if designs is None or not len(designs):
                 raise InputError(f"agent {type(self).__name__} proposed no designs")
             self.tell(designs, evaluator.evaluate(designs))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def data_file(path: Path | str) -> Path:
 
 def header(path: Path) -> list[str]:
     """Names of the columns of a table."""
-    return _rows(path)[0]
+    return _rows(path)[0][1]
 
 
 def text_columns(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
@@ -43,16 +45,18 @@ def text_columns(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
 
     Raises:
         InputError: A column is missing, a line has more or fewer values than there are columns, or
-            the file is no table.
+            the file is no table, or has a name twice.
     """
-    known, *rows = _rows(path)
+    (_, known), *rows = _rows(path)
     for name in names:
         if name not in known:
             raise InputError(f"{path} lacks the column {name!r}; it has {', '.join(known)}")
-    for line, row in enumerate(rows, start=2):
+        if known.count(name) > 1:
+            raise InputError(f"{path} has the column {name!r} {known.count(name)} times")
+    for line, row in rows:
         if len(row) != len(known):
             raise InputError(f"{path}, line {line}: must have {len(known)} values, got {len(row)}")
-    columns = list(zip(*rows, strict=True)) or [()] * len(known)
+    columns = list(zip(*(row for _, row in rows), strict=True)) or [()] * len(known)
     return {name: list(columns[known.index(name)]) for name in names}
 
 
@@ -60,31 +64,41 @@ def number_columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[np.flo
     """Some columns of a table as numbers; what is left empty is NaN.
 
     Raises:
-        InputError: As `text_columns`, or a value is no number.
+        InputError: As `text_columns`, or a value is no number, or infinite.
     """
     columns = text_columns(path, names)
     return {name: _numbers(path, name, column) for name, column in columns.items()}
 
 
+def line_of(path: Path, row: int) -> int:
+    """The line of a table on which a row stands, from 0 as the columns have them."""
+    return _rows(path)[row + 1][0]
+
+
 def _numbers(path: Path, name: str, column: Sequence[str]) -> NDArray[np.float64]:
     numbers = []
-    for line, value in enumerate(column, start=2):
+    for row, value in enumerate(column):
         try:
             numbers.append(float(value) if value.strip() else np.nan)
         except ValueError:
+            numbers.append(np.inf)
+        if math.isinf(numbers[-1]):
             raise InputError(
-                f"{path}, line {line}: column {name!r} must be a number, got {value!r}"
-            ) from None
+                f"{path}, line {line_of(path, row)}: column {name!r} must be a finite number, "
+                f"got {value!r}"
+            )
     return np.array(numbers, dtype=np.float64)
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The lines that are not blank, with their numbers; the first has the names of the columns."""
     try:
         data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
+        reader = csv.reader(text.splitlines(), strict=True)
+        rows = [(reader.line_num, row) for row in reader if row]
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table: {error}") from error
-    rows = [row for row in csv.reader(text.splitlines()) if row]
     if not rows:
         raise InputError(f"{path} is empty: a table has a line with the names of its columns")
     return rows

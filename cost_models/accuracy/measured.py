@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from codesign_gym.cost_models.accuracy.csv_columns import (
     data_file,
     header,
+    line_of,
     number_columns,
     text_columns,
 )
@@ -85,6 +86,8 @@ class MeasuredTable(CostModel):
     ) -> None:
         self.space, self.metrics, self.source = space, tuple(metrics), source
         self.name, self.fidelity = name, fidelity
+        if not len(designs):
+            raise InputError(f"{source} has no network: a table has a line for each")
         keys = _keys(space, space.canonical(space.check(designs)))
         self._sorted, first = np.unique(keys, return_index=True)
         if len(first) < len(keys):
@@ -144,6 +147,8 @@ def table(
     """
     file = data_file(path)
     targets = [target] if isinstance(target, str) else list(target)
+    if not targets or (metric and len(targets) > 1):
+        raise InputError(f"{file}: one target or, without a metric, several; got {targets}")
     columns = number_columns(file, targets)
     metrics = [metric or _metric(name) for name in targets]
     values = np.stack([columns[name] for name in targets], axis=1)
@@ -184,7 +189,7 @@ def _designs(file: Path, space: SearchSpace) -> Designs:
         if bad.any():
             line = int(bad.argmax())
             raise InputError(
-                f"{file}, line {line + 2}: column {name!r} must be an index in "
+                f"{file}, line {line_of(file, line)}: column {name!r} must be an index in "
                 f"0..{len(parameter) - 1}, got {columns[name][line]:g}"
             )
     return np.stack([columns[name] for name in names], axis=1).astype(np.int32)
@@ -196,13 +201,15 @@ def _designs_by_index(file: Path, space: SearchSpace) -> Designs:
         raise InputError(f"{file} numbers its networks: {index}, which explains them, is missing")
     known = number_columns(index, ["arch_idx"])["arch_idx"]
     wanted = number_columns(file, ["arch_idx"])["arch_idx"]
+    if not len(known):
+        raise InputError(f"{index} has no network: a table has a line for each")
     order = np.argsort(known)
     at = order[np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)]
     bad = known[at] != wanted
     if bad.any():
         line = int(bad.argmax())
         raise InputError(
-            f"{file}, line {line + 2}: column 'arch_idx' must be one of {index.name}, "
+            f"{file}, line {line_of(file, line)}: column 'arch_idx' must be one of {index.name}, "
             f"got {wanted[line]:g}"
         )
     return _designs(index, space)[at]

@@ -15,6 +15,7 @@ from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.accuracy.train_table import check_trainable
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.search_spaces import Designs, InputError, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 
@@ -89,19 +90,13 @@ class ZeroCostProxies(CostModel):
 
     def compute(self, designs: Designs) -> Metrics:
         """Scores of the networks ``[n, p]``."""
-        import torch
-
         from codesign_gym.cost_models.accuracy.zero_cost_torch import SCORES
 
         rows = []
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # networks this small lose by more
-        try:
+        with one_thread():
             for network in self.space.decode(designs):
                 probe = self._probe(network)
                 rows.append([SCORES[proxy](probe) for proxy in self.proxies])
-        finally:
-            torch.set_num_threads(threads)
         values = np.array(rows, dtype=np.float64).reshape(len(designs), len(self.proxies))
         return Metrics(self.metrics, values)
 

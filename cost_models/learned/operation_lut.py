@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from codesign_gym.cost_models.accuracy.csv_columns import data_file, number_columns, text_columns
+from codesign_gym.cost_models.accuracy.csv_columns import (
+    data_file,
+    line_of,
+    number_columns,
+    text_columns,
+)
 from codesign_gym.cost_models.accuracy.measured import MeasuredTable
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
@@ -221,7 +226,9 @@ def read_lut(path: Path | str, resolution: int | None = None) -> dict[str, float
     times: dict[str, float] = {}
     for row in rows:
         if keys[row] in times:
-            raise InputError(f"{file}, line {row + 2}: column 'key' has {keys[row]!r} twice")
+            raise InputError(
+                f"{file}, line {line_of(file, int(row))}: column 'key' has {keys[row]!r} twice"
+            )
         times[keys[row]] = float(mean[row])
     return times
 

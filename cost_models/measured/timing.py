@@ -37,7 +37,7 @@ def load_times(path: Path) -> tuple[NDArray[np.float32], dict[str, Any]]:
             times, about = file["times_ms"], json.loads(str(file["provenance"]))
     except Exception as error:  # zipfile, zlib, json and NumPy each have their own
         raise InputError(f"{path} holds no kernel times or is damaged: {error}") from None
-    if about["space"] != gemm_kernel().digest:
+    if not isinstance(about, dict) or about.get("space") != gemm_kernel().digest:
         raise InputError(f"{path} was made for another version of the space 'gemm-kernel'")
     return times, about
 
@@ -57,7 +57,8 @@ def time_kernels(
         progress: Called with the number of groups done and their total.
 
     Raises:
-        InputError: A kernel's product is wrong, or ``path`` is not a file of kernel times.
+        InputError: A kernel's product is wrong, or ``path`` is not a file of kernel times or was
+            begun on another machine or with other versions.
     """
     space = gemm_kernel()
     about = {
@@ -68,7 +69,14 @@ def time_kernels(
     }
     times = np.full((passes, space.size), np.nan, dtype=np.float32)
     if path.exists():
-        before, about = load_times(path)
+        before, then = load_times(path)
+        for what in ("machine", "versions"):
+            if then.get(what) != about[what]:
+                raise InputError(
+                    f"{path} was begun with {what} {then.get(what)}, here it is {about[what]}: "
+                    "times of both are not one table, use another file"
+                )
+        about = then
         kept = min(passes, len(before))
         times[:kept] = before[:kept]
     decoded = space.decode(space.unravel(np.arange(space.size)))

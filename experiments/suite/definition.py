@@ -6,6 +6,7 @@ A version is one JSON file that never changes once it is out; `freeze` writes it
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ COUNTED = ("best", "front", "reward")
 
 PROBES = 8
 _TOLERANCE = 1e-9
+_NO_SUITE = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -235,10 +237,17 @@ class Suite:
             tasks = {
                 row["name"]: Task(**row | {"probe": Probe(**row["probe"])}) for row in data["tasks"]
             }
+            for task in tasks.values():
+                if not are_budgets(task.budgets) or task.counts not in COUNTED:
+                    raise ValueError(f"task {task.name!r}: {task.counts!r}, budgets {task.budgets}")
+                if not (math.isfinite(task.zero - task.one) and task.zero != task.one):
+                    raise ValueError(f"task {task.name!r} has no scale: {task.zero}, {task.one}")
+            if data["seeds"] not in range(1, SEEDS_APART + 1):
+                raise ValueError(f"seeds must be in 1..{SEEDS_APART}, got {data['seeds']!r}")
             return cls(data["version"], data["seeds"], tasks)
         except InputError:
             raise
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except _NO_SUITE as error:
             raise InputError(f"{path} is not a suite: {error!r}") from None
 
     def save(self, path: Path) -> None:
@@ -258,6 +267,16 @@ class Suite:
             if name not in self.tasks:
                 raise unknown_name("task", name, self.tasks)
         return [task for name, task in self.tasks.items() if not names or name in names]
+
+
+def are_budgets(given: object) -> bool:
+    """Whether these are whole numbers from 1 on, one for each of `LEVELS`, rising."""
+    return (
+        isinstance(given, Sequence)
+        and len(given) == len(LEVELS)
+        and all(type(budget) is int and budget >= 1 for budget in given)
+        and all(low < high for low, high in itertools.pairwise(given))
+    )
 
 
 def shipped() -> Path:

@@ -21,7 +21,15 @@ from codesign_gym.experiments.config import read_toml
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.reference import reference
 from codesign_gym.experiments.runner import environment
-from codesign_gym.experiments.suite.definition import COUNTED, LEVELS, Probe, Suite, Task
+from codesign_gym.experiments.suite.definition import (
+    COUNTED,
+    LEVELS,
+    SEEDS_APART,
+    Probe,
+    Suite,
+    Task,
+    are_budgets,
+)
 from codesign_gym.experiments.tabulate import tabulate
 from codesign_gym.experiments.truth import Truth, key_of, known_truth
 from codesign_gym.search import make_agent, search
@@ -64,12 +72,20 @@ def freeze(
     lacking = [key for key in _OUTLINE if key not in data]
     if lacking:
         raise InputError(f"{outline}: {' and '.join(lacking)} must be given")
+    if not 1 <= data["seeds"] <= SEEDS_APART:
+        raise InputError(f"{outline}: seeds must be in 1..{SEEDS_APART}, got {data['seeds']}")
     tasks: dict[str, Task] = {}
     for i, (name, row) in enumerate(data["tasks"].items()):
         if not isinstance(row, dict) or not {"problem", "group", "budgets"} <= row.keys() <= _TASK:
             raise InputError(f"{outline}: tasks.{name} must have the keys {sorted(_TASK)}")
-        if len(row["budgets"]) != len(LEVELS):
-            raise InputError(f"{outline}: tasks.{name}.budgets must be three, {row['budgets']}")
+        if not are_budgets(row["budgets"]):
+            raise InputError(
+                f"{outline}: tasks.{name}.budgets must be {len(LEVELS)} rising numbers of "
+                f"evaluations, got {row['budgets']}"
+            )
+        starts = row.get("starts", STARTS)
+        if type(starts) is not int or starts < 1:
+            raise InputError(f"{outline}: tasks.{name}.starts must be at least 1, got {starts!r}")
         progress(i, len(data["tasks"]))
         tasks[name] = _task(name, row, directory / name)
     progress(len(tasks), len(tasks))

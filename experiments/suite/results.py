@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.experiments.record import RunRecord
-from codesign_gym.experiments.suite.definition import LEVELS, Suite, Task, shipped
+from codesign_gym.experiments.suite.definition import (
+    LEVELS,
+    SEEDS_APART,
+    Suite,
+    Task,
+    shipped,
+)
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.files import write_whole
 
@@ -147,6 +153,8 @@ class Result:
                 for name, row in data["tasks"].items()
             }
             seeds = data["seeds"]
+            if type(seeds) is not int or not 1 <= seeds <= SEEDS_APART:
+                raise ValueError(f"seeds must be in 1..{SEEDS_APART}, got {seeds!r}")
             result = cls(
                 str(data["suite"]), str(data["agent"]), dict(data["options"]), seeds, tasks,
                 outcomes, dict(data["info"]), str(data["note"]),
@@ -159,7 +167,7 @@ class Result:
             raise
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise InputError(
                 f"{path} is not a result of the suite, or damaged: {error!r}"
             ) from None

@@ -177,6 +177,4 @@ def _refusal(task: Task, agent: str, options: Mapping[str, Any]) -> str:
         build(task.config(agent, options, LEVELS[0], 0))
     except InputError as error:
         return str(error)
-    except Exception as error:  # whatever the code of others raises loses its own runs only
-        return f"{type(error).__name__}: {error}"
     return ""

@@ -48,7 +48,8 @@ class AlternatingOptions:
         rounds: How often the phases are gone through.
         shares: Share of a round for each of its phases, apart by ``,``; equal by default.
         inner: The agent that searches within a phase, with its default options.
-        start: Designs of a Latin hypercube, of which the best is held first.
+        start: Designs of a Latin hypercube, of which the best is held first; those told of before
+            count among them.
         horizon: Evaluations of all phases; by default the budget of the search, or 1,000.
     """
 
@@ -84,7 +85,7 @@ class Alternating(Agent):
             inner_agent("alternating", self.options.inner, part, 0)
         self._horizon = self.options.horizon or HORIZON
         self._asked = 0
-        self._start = self.options.start
+        self._known = 0  # designs told of before the first was asked for: they are a start too
         self._phase = -1  # that of the start
         self._inner: Agent | None = None
         self._best: Evaluation | None = None
@@ -94,7 +95,7 @@ class Alternating(Agent):
     def batch_size(self) -> int:  # type: ignore[override]  # no batch reaches into another phase
         """Designs per round of the inner agent, or what is left of the phase."""
         left = self._ends()[self._due() + 1] - self._asked
-        wanted = max(1, self._start) if self._inner is None else self._inner.batch_size
+        wanted = self.options.start if self._inner is None else self._inner.batch_size
         return max(1, min(wanted, left)) if left > 0 else wanted
 
     def search(self, evaluator: Evaluator) -> None:
@@ -118,12 +119,12 @@ class Alternating(Agent):
         """Remember the best; the inner agent learns of designs that keep to what is held."""
         if not len(evaluation):
             return
+        if not self._asked:
+            self._known += len(evaluation)
         rank = merit(evaluation, self.statement.reward(evaluation))
         top = evaluation.take(np.array([int(rank.argmax())]))
         if self._best is None or rank.max() > self._merit(self._best):
             self._best = top
-        if not self._asked:  # others' designs take the place of the start
-            self._start = 0
         if self._inner is None or self._held is None:
             return
         own = evaluation.designs[:, self._free]
@@ -134,7 +135,7 @@ class Alternating(Agent):
 
     def _ends(self) -> NDArray[np.int64]:
         """Evaluations after which the start and each phase end; the last one never does."""
-        start = min(self._start, self._horizon)
+        start = min(max(self.options.start - self._known, 0), self._horizon)
         shares = np.tile(self._shares, self.options.rounds).cumsum() / self.options.rounds
         ends = start + np.round((self._horizon - start) * shares).astype(np.int64)
         ends[-1] = np.iinfo(np.int64).max
@@ -177,7 +178,7 @@ class Alternating(Agent):
 
     def state_dict(self) -> dict[str, Any]:
         """How far the phases are, what is held, and the state of the inner agent."""
-        names = ("rng", "_asked", "_start", "_phase", "_horizon")
+        names = ("rng", "_asked", "_known", "_phase", "_horizon")
         kept = {name: pack(getattr(self, name)) for name in names}
         known = {name: _packed(getattr(self, name)) for name in ("_best", "_held")}
         return kept | known | {"_inner": self._inner.state_dict() if self._inner else None}

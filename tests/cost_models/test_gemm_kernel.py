@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,18 @@ def test_measurements_go_on_where_they_were(tmp_path: Path, small: SearchSpace) 
     np.testing.assert_array_equal(after[known], before[known])
     assert (after > 0).all()
     assert (about["command"], about["passes"]) == ("now", 2)
+
+
+def test_times_of_two_machines_do_not_mix(
+    tmp_path: Path, small: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "times.npz"
+    about = {"space": small.digest, "machine": "a slower one", "versions": {}}
+    unfinished = np.full((1, small.size), np.nan)
+    write_arrays(path, {"times_ms": unfinished, "provenance": np.array(json.dumps(about))})
+    monkeypatch.setattr(timing, "_processor", lambda: "this one")
+    with pytest.raises(InputError, match="begun with machine a slower one, here it is this one"):
+        timing.time_kernels(path, 1, "later")
 
 
 def test_files_of_others_are_refused(tmp_path: Path) -> None:

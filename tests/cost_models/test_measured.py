@@ -55,10 +55,18 @@ def test_gzipped_and_by_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ("", r"t\.csv is empty"),
         ("a,speed\n0,1\n", r"t\.csv lacks the column 'b'; it has a, speed"),
         ("a,b\n0,0\n", r"t\.csv lacks the column 'speed'"),
-        ("a,b,speed\n0,0,fast\n", r"t\.csv, line 2: column 'speed' must be a number, got 'fast'"),
+        (
+            "a,b,speed\n0,0,fast\n",
+            r"t\.csv, line 2: column 'speed' must be a finite number, got 'fast'",
+        ),
         ("a,b,speed\n0,0,1\n3,0,1\n", r"line 3: column 'a' must be an index in 0\.\.2, got 3"),
         ("a,b,speed\n0,0.5,1\n", r"line 2: column 'b' must be an index in 0\.\.1, got 0.5"),
         ("a,b,speed\n0,0,1\n0,0\n", r"t\.csv, line 3: must have 3 values, got 2"),
+        ("a,b,speed\n\n0,0,1\n\n0,1,inf\n", r"line 5: .* must be a finite number, got 'inf'"),
+        ("a,b,speed\n\n9,0,1\n", r"line 3: column 'a' must be an index in 0\.\.2, got 9"),
+        ("a,b,speed\n", r"has no network"),
+        ("a,b,speed,speed\n0,0,1,2\n", r"t\.csv has the column 'speed' 2 times"),
+        ('a,b,speed\n0,0,"1\n', r"t\.csv cannot be read as a table"),
         ("a,b,speed\n0,1,1\n0,1,2\n", r"has network \[0, 1\] twice"),
     ],
 )
@@ -69,9 +77,22 @@ def test_tables_that_are_none(path: Path, text: str, error: str) -> None:
 
 
 def test_broken_files(path: Path) -> None:
-    path.write_bytes(gzip.compress(TEXT.encode())[:-9])
-    with pytest.raises(InputError, match=r"t\.csv cannot be read as a table"):
-        table(path, SPACE, "speed", SPEED)
+    whole = gzip.compress(TEXT.encode())
+    for data in (whole[:-9], whole[:10] + b"\xff" * 9 + whole[19:]):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"t\.csv cannot be read as a table"):
+            table(path, SPACE, "speed", SPEED)
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_the_first_name(path: Path) -> None:
+    path.write_text(TEXT, encoding="utf-8-sig")
+    assert len(table(path, SPACE, "speed", SPEED).designs) == 3
+
+
+@pytest.mark.parametrize("targets", [[], ["speed", "a"]])
+def test_a_metric_is_of_one_column(path: Path, targets: list[str]) -> None:
+    with pytest.raises(InputError, match="one target or, without a metric, several"):
+        table(path, SPACE, targets, SPEED)
 
 
 def test_columns_of_no_known_table_need_a_metric(path: Path) -> None:

@@ -101,12 +101,16 @@ def test_a_result_of_an_agent_from_outside_can_be_verified(
     data = json.loads(path.read_text())
     assert data["note"] == "Small budgets alone."
     assert set(data["info"]["code"]) == {"codesign_gym", "outside_agent"}
-    text = invoke("verify", str(path), *suite_of(folder), "--runs", "3", "--seed", "1")
+    words = [str(path), *suite_of(folder), "--runs", "3", "--seed", "1"]
+    refused = invoke("verify", *words, code=2)
+    assert "would have 'outside_agent:Chance' carried out" in refused
+    assert "read that code first, then add --trust" in refused
+    text = invoke("verify", *words, "--trust")
     assert "3 of 3 runs repeated bit for bit" in text
     (value, digest), *_ = data["tasks"]["energy"]["runs"]["small"]
     path.write_text(path.read_text().replace(f"[{value}, ", f"[{value * 0.9}, "))
     assert digest in path.read_text()
-    words = [str(path), *suite_of(folder), "--runs", "4"]
+    words = [str(path), *suite_of(folder), "--runs", "4", "--trust"]
     assert "3 of 4 runs repeated" in invoke("verify", *words, code=1)
 
 

@@ -153,9 +153,11 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
     assert f"executor dask://127.0.0.1:{port}: no scheduler answers within 0.5 s" in done.output
 
 
-@pytest.mark.parametrize("address", ["dask", "dask://here", "ray://here:80", "dask://:"])
+@pytest.mark.parametrize(
+    "address", ["dask", "dask://here", "ray://here:80", "dask://:", "dask://a:b", "dask://a:0"]
+)
 def test_malformed_addresses(address: str) -> None:
-    with pytest.raises(InputError, match=r"must be dask://HOST:PORT|no scheduler answers"):
+    with pytest.raises(InputError, match=r"must be dask://HOST:PORT, port 1\.\.65535, got"):
         list(each_on_dask(address, len, [("a",)]))
 
 

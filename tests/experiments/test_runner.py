@@ -31,6 +31,7 @@ def config_of(agent: str, budget: int = 120, **changes: Any) -> RunConfig:
         "a2c": {"num_envs": 8},
         "dqn": {"num_envs": 8, "learning_starts": 16},
         "ippo": {"batch_size": 8},
+        "large-batch-ppo": {"batch_size": 8},
         "mappo": {"batch_size": 8},
         "maskable-ppo": {"num_envs": 8},
         "nsga2": {"population": 16},
@@ -183,6 +184,21 @@ def moody(monkeypatch: pytest.MonkeyPatch) -> str:
     items: dict[str, type[Agent]] = {**AGENTS._items, "moody": Moody}
     monkeypatch.setattr(AGENTS, "_items", items)
     return "moody"
+
+
+class Unfinished(Agent):
+    """An agent whose author has not written it yet."""
+
+
+@pytest.mark.parametrize("kind", [Unfinished, lambda *_: 1 / 0])
+def test_an_agent_that_cannot_be_made_is_an_error_in_words(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind.Options, kind.owns_loop = RandomAgent.Options, False
+    monkeypatch.setattr("codesign_gym.experiments.runner.agent_class", lambda name: kind)
+    told = "agent 'x:Y' cannot be made for problem 'resnet18-asic': (Type|ZeroDivision)Error: "
+    with pytest.raises(InputError, match=told):
+        build(RunConfig("resnet18-asic", "x:Y"))
 
 
 def test_an_agent_that_proposes_something_else_cannot_resume(moody: str, tmp_path: Path) -> None:

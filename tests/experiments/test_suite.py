@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,6 +182,33 @@ def test_a_suite_is_what_was_saved(suite: Suite, folder: Path) -> None:
     assert len({task.digest for task in suite.tasks.values()}) == 3
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"seeds": 3', '"seeds": 0'),
+        ('"seeds": 3', '"seeds": "3"'),
+        ('"budgets": [10, 20, 40]', '"budgets": [10, 20, -40]'),
+        ('"budgets": [10, 20, 40]', '"budgets": 10'),
+        ('"counts": "best"', '"counts": "worst"'),
+    ],
+)
+def test_damaged_suites_are_refused(suite: Suite, tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "s.json"
+    suite.save(path)
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=r"s\.json is not a suite"):
+        Suite.load(str(path))
+
+
+@pytest.mark.parametrize("zero", [math.nan, math.inf, 1.0])
+def test_a_task_without_a_scale_is_refused(suite: Suite, tmp_path: Path, zero: float) -> None:
+    task = replace(suite.tasks["front"], zero=zero)
+    Suite("s", 3, {"front": task}).save(tmp_path / "s.json")
+    with pytest.raises(InputError, match=r"task 'front' has no scale"):
+        Suite.load(str(tmp_path / "s.json"))
+
+
 def test_a_digest_covers_all_that_a_score_depends_on(suite: Suite) -> None:
     task = suite.tasks["front"]
     front = [*(task.front or [])][1:]
@@ -219,7 +247,13 @@ def test_a_best_known_by_search_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     ("old", "new", "words"),
     [
         ("seeds = 3", "", "seeds must be given"),
-        ("budgets = [3, 6, 12]", "budgets = [3, 6]", "tasks.network.budgets must be three"),
+        ("budgets = [3, 6, 12]", "budgets = [3, 6]", "budgets must be 3 rising numbers"),
+        ("budgets = [3, 6, 12]", "budgets = 3", "budgets must be 3 rising .* got 3"),
+        ("budgets = [3, 6, 12]", "budgets = [3, 12, 6]", "budgets must be 3 rising numbers"),
+        ("budgets = [3, 6, 12]", "budgets = [0, 6, 12]", "budgets must be 3 rising numbers"),
+        ("budgets = [3, 6, 12]", 'budgets = [3, 6, "x"]', "budgets must be 3 rising numbers"),
+        ("group =", "starts = 0, group =", "tasks.network.starts must be at least 1, got 0"),
+        ("seeds = 3", "seeds = -3", r"seeds must be in 1\.\.100, got -3"),
         ('group = "network"', 'kind = "network"', "tasks.network must have the keys"),
         ("budgets = [3, 6, 12]", "budgets = [1, 6, 12]", "find no feasible design"),
         ("budgets = [3, 6, 12]", "budgets = [60, 66, 70]", "give it a smaller budget"),
@@ -341,6 +375,9 @@ def test_a_result_is_what_was_saved(suite: Suite, result: Result, tmp_path: Path
         ('"digest": "', '"digest": "0', "task 'latency' is not the one of suite 'tiny'"),
         ('"latency": {', '"delay": {', "task 'delay' is not the one"),
         ('"seeds": 3', '"seeds": 4', "damaged.*must have 4 runs"),
+        ('"seeds": 3', '"seeds": 101', r"seeds must be in 1\.\.100, got 101"),
+        ('"seeds": 3', '"seeds": 3.0', r"seeds must be in 1\.\.100, got 3\.0"),
+        ('"note": ""', '"note": ' + "[" * 100_000, "damaged"),
         ('"small"', '"tiny"', "damaged"),
         ('"runs"', '"rums"', "damaged"),
         ("[[", "[[Infinity, ", "damaged"),
@@ -395,9 +432,11 @@ def test_runs_that_fail_score_0_and_end_no_other(
     monkeypatch.setattr("codesign_gym.experiments.suite.run.agent_class", lambda name: Half)
     monkeypatch.setattr("codesign_gym.experiments.runner.agent_class", lambda name: Half)
     found = run_suite(suite, "half", {}, Extent(3), tmp_path / "s")
+    front, cause = suite.tasks["front"].problem, "RuntimeError: one objective only"
     errors = [(row["task"], row["seed"], row["error"]) for row in found.failures]
     assert len(errors) == 9 + 2 * 3
-    assert ("front", 0, "RuntimeError: one objective only") in errors
+    told = {error for task, _, error in errors if task == "front"}
+    assert told == {f"agent 'half' cannot be made for problem {front!r}: {cause}"}
     assert ("latency", 1, "ZeroDivisionError: by nothing") in errors
     assert found.scores(suite)["latency", "large"][1] == 0
     assert found.scores(suite)["latency", "large"].max() > 0

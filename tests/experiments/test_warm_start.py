@@ -45,6 +45,12 @@ def config(known: Path, agent: str = "regularized-evolution", **changes: Any) ->
     return replace(RunConfig(PROBLEM, agent, 30, warm_start=str(known)), **changes)
 
 
+def test_a_sweep_does_not_begin_with_what_it_writes(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is the store that the run is written to"):
+        sweep([config(tmp_path)], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_best_and_the_most_different_are_told(known: Path) -> None:
     problem = problem_of(config(known))
     chosen = known_before(config(known), problem)

@@ -151,3 +151,11 @@ def test_an_agent_cannot_overspend() -> None:
 def test_an_agent_that_asks_for_nothing_does_not_hang() -> None:
     with pytest.raises(InputError, match="agent AsksForNothing proposed no designs"):
         search(PROBLEM, AsksForNothing(PROBLEM.statement), 10)
+
+
+def test_an_agent_that_forgets_to_return_its_designs_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(RandomAgent, "ask", lambda self, n: None)
+    with pytest.raises(InputError, match="agent RandomAgent proposed no designs"):
+        search(PROBLEM, RandomAgent(PROBLEM.statement), 10)
