@@ -217,9 +217,7 @@ def test_costs_of_fidelities_are_exact_shares_that_rise(costs: tuple[Any, ...]) 
 
 
 def test_fidelities_have_the_metrics_of_the_problem() -> None:
-    with pytest.raises(
-        InputError, match=r"cost 1/2 must give the metrics .*accuracy_pct, gives"
-    ):
+    with pytest.raises(InputError, match=r"cost 1/2 must give the metrics .*accuracy_pct, gives"):
         toy_problem(
             fidelities=(Fidelity(Fraction(1, 2), (Cost(),)),),
             objective_names=("latency_ms",),
