@@ -97,7 +97,8 @@ def run_suite(
     possible = next(task for task in tasks if not refused[task.name])
     config = possible.config(agent, said, LEVELS[0], 0)
     made = build(config)
-    info = {"code": dict(inputs_of(config, *made)["code"]), **environment()}
+    parts = {kind: dict(digests) for kind, digests in inputs_of(config, *made).items()}
+    info = parts | environment()
     digests = {task.name: task.digest for task in tasks}
     return Result(suite.version, agent, said, extent.seeds, digests, outcomes, info, note)
 

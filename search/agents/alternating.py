@@ -29,10 +29,13 @@ from codesign_gym.search.agent import Agent
 from codesign_gym.search.constraints import merit
 from codesign_gym.search.initial import latin_hypercube
 from codesign_gym.search.inner import inner_agent
-from codesign_gym.search.options import at_least
+from codesign_gym.search.options import at_least, between
 from codesign_gym.search.state import pack, unpack
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 from codesign_gym.search_spaces.errors import unknown_name
+
+MOST_ROUNDS = 1000
+"""Rounds beyond which phases would have no evaluations."""
 
 HORIZON = 1000
 """Evaluations of all phases where neither the options nor a budget say how many."""
@@ -74,8 +77,8 @@ class Alternating(Agent):
         self, statement: ProblemStatement, seed: int = 0, options: Any | None = None
     ) -> None:
         super().__init__(statement, seed, options)
-        for name in ("rounds", "start"):
-            at_least("alternating", name, getattr(self.options, name), 1)
+        between("alternating", "rounds", self.options.rounds, 1, MOST_ROUNDS)
+        at_least("alternating", "start", self.options.start, 1)
         if self.options.horizon is not None:
             at_least("alternating", "horizon", self.options.horizon, 1)
         self._round = _phases(self.space, self.options.order)
@@ -243,7 +246,7 @@ def _shares(text: str, phases: int) -> NDArray[np.float64]:
         shares = np.array([float(part) for part in text.split(",")])
     except ValueError:
         shares = np.empty(0)
-    if len(shares) != phases or not (np.isfinite(shares) & (shares > 0)).all():
+    if len(shares) != phases or not (shares > 0).all() or not sum(shares.tolist()) < np.inf:
         raise InputError(
             f"option 'shares' of alternating must be {phases} numbers above 0, apart by ',', "
             f"got {text!r}"

@@ -426,6 +426,15 @@ class Half(RandomAgent):
         return super().ask(n)
 
 
+def test_the_program_of_an_agent_is_part_of_its_result(suite: Suite, tmp_path: Path) -> None:
+    program = tmp_path / "agent.sh"
+    program.write_text("exit 1\n")
+    extent = Extent(1, ["small"], ["latency"])
+    found = run_suite(suite, f"exec:sh {program}", {}, extent, tmp_path / "s")
+    assert len(found.info["files"][str(program)]) == 64
+    assert "ended with exit code 1" in found.failures[0]["error"]
+
+
 def test_runs_that_fail_score_0_and_end_no_other(
     suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

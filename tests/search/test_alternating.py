@@ -93,7 +93,9 @@ def test_a_state_in_the_middle_of_a_phase() -> None:
         ({"inner": "ppo"}, "must be an agent that can be asked and told, got 'ppo'"),
         ({"inner": "alternating"}, "must be an agent without an inner one"),
         ({"inner": "genetics"}, "did you mean 'genetic'"),
-        ({"rounds": 0}, "'rounds' of alternating must be at least 1"),
+        ({"rounds": 0}, "'rounds' of alternating must be in 1..1000, got 0"),
+        ({"rounds": 10**9}, "'rounds' of alternating must be in 1..1000"),
+        ({"shares": "1e308,1e308"}, "must be 2 numbers above 0"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], text: str) -> None:
