@@ -72,7 +72,7 @@ class NetworkTransformationEnv(gymnasium.Env[Tokens, NDArray[np.int64]]):
         render_mode: Not supported; None.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}  # type: ignore[misc]  # of the instance in Gymnasium
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class SequentialVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]
             instance; needed with a statement.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # of the instance in Gymnasium
         "render_modes": [],
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }

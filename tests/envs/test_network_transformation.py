@@ -136,7 +136,7 @@ def test_training_that_diverges_ends_as_invalid() -> None:
 )
 def test_bad_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        NetworkTransformationEnv(**options)  # type: ignore[arg-type]
+        NetworkTransformationEnv(**options)  # type: ignore[arg-type]  # wrong ones
 
 
 def test_actions_outside_the_space() -> None:

@@ -26,7 +26,7 @@ def played(env: SequentialVectorEnv, rng: np.random.Generator, masked: bool) -> 
         seen.append(evaluation.designs)
         return evaluation
 
-    env._evaluate = spy  # type: ignore[assignment]
+    env._evaluate = spy  # type: ignore[assignment]  # counts calls
     for turn in range(len(env.space)):
         masks = env.action_masks()
         assert masks.shape == (env.num_envs, env.actions)
