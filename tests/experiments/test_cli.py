@@ -321,7 +321,7 @@ def test_train_a_proxy_and_search_with_it() -> None:
     [row] = gives("evaluate", NAME, "--design", json.dumps(VALUES), "--proxy", "models/p.npz")
     assert row["metrics"] != gives("evaluate", NAME, "--design", json.dumps(VALUES))[0]["metrics"]
     text = works("train-proxy", "data", "--out", "models/p.npz")
-    assert "200 designs, errors on 40 held out" in text
+    assert "errors on a random fifth, 40 of 200 rows" in text
     assert "made with the proxy" in fails("train-proxy", "out")
     assert not Path("proxy.npz").exists()
 
