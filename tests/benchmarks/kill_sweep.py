@@ -82,6 +82,9 @@ def kill_sweep(folder: Path, runs: int, kills: int, seed: int = 0) -> Outcome:
         time.sleep(rng.uniform(0, 0.1))
         if number % 2:
             children = _children(process.pid)
+            while process.poll() is None and not children:  # a new coordinator is still starting
+                time.sleep(0.01)
+                children = _children(process.pid)
             if children:
                 _kill(rng.choice(children))
                 outcome.workers_killed += 1
