@@ -42,7 +42,7 @@ STARTS = 200
 """Local searches for the best known of a task, unless its outline says otherwise."""
 
 LONG = ("regularized-evolution", "annealing", "nsga2")
-LONG_SEEDS, LONG_BUDGET = 2, 3_000
+LONG_SEEDS, LONG_BUDGET = 2, 20_000
 """Searches that add to what the local ones found."""
 
 RANDOM_RUNS = 200
