@@ -26,6 +26,7 @@ from codesign_gym.cost_models.analytical.dataflow import (
 from codesign_gym.cost_models.analytical.scheduling import schedule
 from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.cost_models.simulators.soc_model import SocModel
+from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.networks import Workloads, network
 from codesign_gym.cost_models.workloads.spaces import all_networks
@@ -77,43 +78,43 @@ def smooth_rows(count: int = 512) -> Iterator[Row]:
     from codesign_gym.cost_models.analytical.dataflow_relaxed import RELAXABLE, relaxed_costs
     from codesign_gym.cost_models.analytical.dataflow_smooth import mapping_costs
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    layers = Workloads.of(network(_NETWORK)).layers
-    for template in RELAXABLE:
-        chips = SpatialAccelerators(
-            template, 8 + np.arange(count) % 57, 16, l2_kb=256, word_bytes=2
-        )
-        found, _ = find_mapping(layers, chips, "template")
-        mappings = found.to_rows((count, len(layers))).reshape(count, len(layers), -1)
-        rows = layer_rows(layers), accelerator_rows(chips)[:, None], mappings
-        some = max(1, count // 8)
-        few = rows[0], rows[1][:some], mappings[:some]
-        taken = cpu_seconds(partial(mapping_costs, *few))
-        name = f"dataflow {template}, NumPy arrays"
-        yield row(name, some * len(layers) / taken / 1e6, "M layers/s")
-        tensors = [torch.tensor(values, dtype=torch.float32) for values in rows]
+    with one_thread():
+        layers = Workloads.of(network(_NETWORK)).layers
+        for template in RELAXABLE:
+            chips = SpatialAccelerators(
+                template, 8 + np.arange(count) % 57, 16, l2_kb=256, word_bytes=2
+            )
+            found, _ = find_mapping(layers, chips, "template")
+            mappings = found.to_rows((count, len(layers))).reshape(count, len(layers), -1)
+            rows = layer_rows(layers), accelerator_rows(chips)[:, None], mappings
+            some = max(1, count // 8)
+            few = rows[0], rows[1][:some], mappings[:some]
+            taken = cpu_seconds(partial(mapping_costs, *few))
+            name = f"dataflow {template}, NumPy arrays"
+            yield row(name, some * len(layers) / taken / 1e6, "M layers/s")
+            tensors = [torch.tensor(values, dtype=torch.float32) for values in rows]
 
-        def by_mapping(tensors: list[Any] = tensors) -> None:
-            tensors[2].requires_grad_(True)
-            costs = mapping_costs(*tensors, smooth=True)
-            worth = costs["cycles"].log() + costs["energy_pj"].log()
-            torch.autograd.grad(worth.sum(), tensors[2])
+            def by_mapping(tensors: list[Any] = tensors) -> None:
+                tensors[2].requires_grad_(True)
+                costs = mapping_costs(*tensors, smooth=True)
+                worth = costs["cycles"].log() + costs["energy_pj"].log()
+                torch.autograd.grad(worth.sum(), tensors[2])
 
-        figures = (chips.pe_rows, chips.pe_cols, chips.l1_bytes, chips.l2_kb,
-                   chips.noc_bandwidth, chips.dram_gbps)  # fmt: skip
-        designs = torch.tensor(np.stack(figures, axis=1), dtype=torch.float32)
+            figures = (chips.pe_rows, chips.pe_cols, chips.l1_bytes, chips.l2_kb,
+                       chips.noc_bandwidth, chips.dram_gbps)  # fmt: skip
+            designs = torch.tensor(np.stack(figures, axis=1), dtype=torch.float32)
 
-        def by_design(given: Any = tensors[0], designs: Any = designs, of: str = template) -> None:
-            designs.requires_grad_(True)
-            costs = relaxed_costs(given, designs, of)
-            worth = costs["cycles"].log() + costs["energy_pj"].log()
-            torch.autograd.grad(worth.sum(), designs)
+            def by_design(
+                given: Any = tensors[0], designs: Any = designs, of: str = template
+            ) -> None:
+                designs.requires_grad_(True)
+                costs = relaxed_costs(given, designs, of)
+                worth = costs["cycles"].log() + costs["energy_pj"].log()
+                torch.autograd.grad(worth.sum(), designs)
 
-        for what, call in (("mapping", by_mapping), ("design", by_design)):
-            name = f"dataflow {template}, smooth, gradient to the {what}"
-            yield row(name, count * len(layers) / cpu_seconds(call) / 1e6, "M layers/s")
-    torch.set_num_threads(threads)
+            for what, call in (("mapping", by_mapping), ("design", by_design)):
+                name = f"dataflow {template}, smooth, gradient to the {what}"
+                yield row(name, count * len(layers) / cpu_seconds(call) / 1e6, "M layers/s")
 
 
 def roofline_rows(count: int = 256) -> Iterator[Row]:

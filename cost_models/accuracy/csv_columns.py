@@ -1,18 +1,16 @@
-"""Columns of measured tables in CSV files, plain or gzipped; errors name file, line and column."""
+"""Columns of measured tables in CSV files; errors name file, line and column."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import math
 import os
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.csv_file import read_csv
 from codesign_gym.search_spaces.errors import InputError
 
 DATA_VARIABLE = "CODESIGN_DATA"
@@ -37,26 +35,22 @@ def data_file(path: Path | str) -> Path:
 
 def header(path: Path) -> list[str]:
     """Names of the columns of a table."""
-    return _rows(path)[0][1]
+    return read_csv(path).header
 
 
 def text_columns(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
     """Some columns of a table as they are written.
 
     Raises:
-        InputError: A column is missing, a line has more or fewer values than there are columns, or
-            the file is no table, or has a name twice.
+        InputError: A column is missing or there twice, or `read_csv` refuses the file.
     """
-    (_, known), *rows = _rows(path)
+    known, _, rows = read_csv(path)
     for name in names:
         if name not in known:
             raise InputError(f"{path} lacks the column {name!r}; it has {', '.join(known)}")
         if known.count(name) > 1:
             raise InputError(f"{path} has the column {name!r} {known.count(name)} times")
-    for line, row in rows:
-        if len(row) != len(known):
-            raise InputError(f"{path}, line {line}: must have {len(known)} values, got {len(row)}")
-    columns = list(zip(*(row for _, row in rows), strict=True)) or [()] * len(known)
+    columns = list(zip(*rows, strict=True)) or [()] * len(known)
     return {name: list(columns[known.index(name)]) for name in names}
 
 
@@ -72,7 +66,7 @@ def number_columns(path: Path, names: Sequence[str]) -> dict[str, NDArray[np.flo
 
 def line_of(path: Path, row: int) -> int:
     """The line of a table on which a row stands, from 0 as the columns have them."""
-    return _rows(path)[row + 1][0]
+    return read_csv(path).lines[row]
 
 
 def _numbers(path: Path, name: str, column: Sequence[str]) -> NDArray[np.float64]:
@@ -88,17 +82,3 @@ def _numbers(path: Path, name: str, column: Sequence[str]) -> NDArray[np.float64
                 f"got {value!r}"
             )
     return np.array(numbers, dtype=np.float64)
-
-
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """The lines that are not blank, with their numbers; the first has the names of the columns."""
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
-        reader = csv.reader(text.splitlines(), strict=True)
-        rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a table: {error}") from error
-    if not rows:
-        raise InputError(f"{path} is empty: a table has a line with the names of its columns")
-    return rows

@@ -6,10 +6,7 @@ rows.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.csv_file import read_csv
 from codesign_gym.search_spaces.errors import InputError
 
 _WITH_UNIT = re.compile(r"(.+?)\s*[\[(]([^\])]*)[\])]\s*")
@@ -125,24 +123,12 @@ def read_table(path: str | Path) -> Frame:
         InputError: The file is missing or no table; the text names file and line.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"there is no table {path}")
     if path.suffix == ".parquet":
         return _parquet(path)
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text), strict=True)
-        header = next(reader, [])
-        numbered = [(reader.line_num, row) for row in reader if row]
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a CSV file: {error}") from None
-    for line, row in numbered:
-        if len(row) != len(header):
-            raise InputError(f"{path}, line {line}: {len(row)} cells for {len(header)} columns")
-    if len(set(header)) < len(header) or not numbered:
+    header, _, rows = read_csv(path)
+    if len(set(header)) < len(header) or not rows:
         raise InputError(f"{path} needs a line of different names, and rows below it")
-    cells = zip(*(row for _, row in numbered), strict=True)
+    cells = zip(*rows, strict=True)
     return as_frame({name: _numbers(part) for name, part in zip(header, cells, strict=True)})
 
 
@@ -158,6 +144,8 @@ def _parquet(path: Path) -> Frame:
         import duckdb
     except ModuleNotFoundError:
         raise InputError(f"reading {path} needs duckdb: pip install duckdb") from None
+    if not path.is_file():
+        raise InputError(f"there is no file {path}")
     try:
         with duckdb.connect() as connection:
             found = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])

@@ -19,6 +19,7 @@ from codesign_gym.cost_models.learned.regressors import (
     wide_columns,
     with_logarithms,
 )
+from codesign_gym.cost_models.threads import one_thread
 
 _MEMBERS, _WIDTH, _BATCH, _STEPS = 3, 96, 128, 2000
 
@@ -63,9 +64,7 @@ class MlpEnsemble:
             layers += [drawn * (2 / fan_in) ** 0.5, torch.zeros((_MEMBERS, 1, fan_out))]
         for layer in layers:
             layer.requires_grad_(True)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_thread():
             optimiser = torch.optim.AdamW(layers, lr=4e-3, weight_decay=1e-4)
             schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, _STEPS)
             for _ in range(_STEPS):
@@ -79,8 +78,6 @@ class MlpEnsemble:
                 torch.autograd.backward(loss)
                 optimiser.step()
                 schedule.step()
-        finally:
-            torch.set_num_threads(threads)
         kept = tuple(layer.detach().numpy().copy() for layer in layers)
         return cls(kept, center, spread, wide, np.array([scale, offset]))
 

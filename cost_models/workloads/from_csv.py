@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
+from codesign_gym.cost_models.csv_file import read_csv
 from codesign_gym.cost_models.workloads.layers import BOTH, COLUMNS, Kind, LayerError, Layers
 from codesign_gym.search_spaces.errors import InputError, unknown_name
 
@@ -56,27 +56,13 @@ def from_csv(path: str | Path) -> Layers:
 
 def _read(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
     """The column names in lower case, and each row with the number of its line."""
-    if not path.is_file():
-        raise InputError(f"there is no file {path}")
-    lines, rows = [], []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [cell.strip().lower() for cell in next(reader, [])]
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    lines.append(reader.line_num)
-                    rows.append(row)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a CSV file: {error}") from None
+    names, lines, rows = read_csv(path)
+    header = [name.strip().lower() for name in names]
     for column in header:
         if column not in COLUMNS:
             raise InputError(f"{path}, line 1: {unknown_name('layer column', column, COLUMNS)}")
         if header.count(column) > 1:
             raise InputError(f"{path}, line 1: column {column!r} occurs twice")
-    for line, row in zip(lines, rows, strict=True):
-        if len(row) != len(header):
-            raise InputError(f"{path}, line {line}: {len(row)} cells for {len(header)} columns")
     if not rows:
         raise InputError(f"{path} has no layers")
     return header, lines, rows

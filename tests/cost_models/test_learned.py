@@ -206,9 +206,14 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 
 def test_tables_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    for text, fault in (("", "needs a line"), ("a,b\n1\n", "line 2"), ("a,a\n1,2\n", "differ")):
+    for text, fault in (
+        ("", "is empty"),
+        ("a,b\n", "rows below"),
+        ("a,b\n1\n", "line 2"),
+        ("a,a\n1,2\n", "differ"),
+    ):
         path.write_text(text)
         with pytest.raises(InputError, match=fault):
             read_table(path)
-    with pytest.raises(InputError, match="there is no table"):
+    with pytest.raises(InputError, match="there is no file"):
         read_table(tmp_path / "none.csv")

@@ -53,7 +53,7 @@ HEADER = "name,h,w,r,s,c,k,pad,kind\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"net.csv has no layers"),
+        ("", r"net.csv is empty: a table has a line"),
         (HEADER, r"net.csv has no layers"),
         ("h,w,r,s,c,size\n1,1,1,1,1,1\n", r"net.csv, line 1: unknown layer column 'size'"),
         ("h,w,r,s,c\n1,1,1,1,1\n", r"net.csv, line 1: a layer table needs the columns k, which"),

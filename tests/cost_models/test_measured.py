@@ -61,12 +61,12 @@ def test_gzipped_and_by_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ),
         ("a,b,speed\n0,0,1\n3,0,1\n", r"line 3: column 'a' must be an index in 0\.\.2, got 3"),
         ("a,b,speed\n0,0.5,1\n", r"line 2: column 'b' must be an index in 0\.\.1, got 0.5"),
-        ("a,b,speed\n0,0,1\n0,0\n", r"t\.csv, line 3: must have 3 values, got 2"),
+        ("a,b,speed\n0,0,1\n0,0\n", r"t\.csv, line 3: 2 cells for 3 columns"),
         ("a,b,speed\n\n0,0,1\n\n0,1,inf\n", r"line 5: .* must be a finite number, got 'inf'"),
         ("a,b,speed\n\n9,0,1\n", r"line 3: column 'a' must be an index in 0\.\.2, got 9"),
         ("a,b,speed\n", r"has no network"),
         ("a,b,speed,speed\n0,0,1,2\n", r"t\.csv has the column 'speed' 2 times"),
-        ('a,b,speed\n0,0,"1\n', r"t\.csv cannot be read as a table"),
+        ('a,b,speed\n0,0,"1\n', r"t\.csv is not a CSV file"),
         ("a,b,speed\n0,1,1\n0,1,2\n", r"has network \[0, 1\] twice"),
     ],
 )
@@ -80,7 +80,7 @@ def test_broken_files(path: Path) -> None:
     whole = gzip.compress(TEXT.encode())
     for data in (whole[:-9], whole[:10] + b"\xff" * 9 + whole[19:]):
         path.write_bytes(data)
-        with pytest.raises(InputError, match=r"t\.csv cannot be read as a table"):
+        with pytest.raises(InputError, match=r"t\.csv is not a CSV file"):
             table(path, SPACE, "speed", SPEED)
 
 
