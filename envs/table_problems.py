@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from codesign_gym.cost_models.tuning_table import TuningTable
+from codesign_gym.cost_models.measured.tuning import tuning_table
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.search_spaces import InputError
@@ -22,7 +22,7 @@ def table_of(name: str) -> Path | None:
 
 
 def table_problem(name: str) -> DesignProblem:
-    """The best configuration of a table of measured ones; see `TuningTable`.
+    """The best configuration of a table of measured ones; see `tuning_table`.
 
     Args:
         name: A file; behind ``#`` the column of results, which is minimised, or ``#max:column``.
@@ -32,9 +32,9 @@ def table_problem(name: str) -> DesignProblem:
     """
     path, _, column = name.partition("#")
     direction: Literal["min", "max"] = "max" if column.startswith("max:") else "min"
-    model = TuningTable(path, column.removeprefix("max:"), direction=direction)
+    model = tuning_table(path, column.removeprefix("max:"), direction=direction)
     metric = model.metrics[0]
-    results = model.results
+    results = model.measured[np.isfinite(model.measured)]
     if not len(results) or results.min() <= 0:
         raise InputError(f"{path}: results in {metric.name!r} must be above 0")
     return DesignProblem(

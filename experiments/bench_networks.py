@@ -2,7 +2,7 @@
 
 Speed of layer tables and zero-cost scores; and, of the tables that are found in the folder that
 ``CODESIGN_DATA`` names, how latencies add up over operations and how scores rank networks. Tables:
-``nb201_latency_help.csv.gz`` and ``nb201_accuracy.csv.gz`` (see `cost_models.accuracy.measured`),
+``nb201_latency_help.csv.gz`` and ``nb201_accuracy.csv.gz`` (see `cost_models.accuracy.tables`),
 ``nb201_naslib_zc_sample.csv.gz`` (a line per data set and network: ``dataset``, ``arch_idx``,
 ``val_accuracy`` and a column per score) and ``nb201-mnist1d.npz``, what ``codesign train-table``
 has made so far, where the package carries none.
@@ -24,8 +24,8 @@ from codesign_gym.cost_models.accuracy.csv_columns import (
     number_columns,
     text_columns,
 )
-from codesign_gym.cost_models.accuracy.measured import table
 from codesign_gym.cost_models.accuracy.separation import separation
+from codesign_gym.cost_models.accuracy.tables import table
 from codesign_gym.cost_models.accuracy.trained import (
     EMBEDDED,
     AccuracyRecords,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.learned import read_table, train, train_on_designs
 from codesign_gym.cost_models.learned.frames import Frame
 from codesign_gym.cost_models.learned.training import joint_groups
-from codesign_gym.cost_models.tuning_table import TuningTable
+from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments.bench_rows import Row, cpu_seconds, row
 from codesign_gym.experiments.scores import point_scores, scores
@@ -114,8 +114,8 @@ def tuning_rows(seeds: int = 15, budget: int = 200) -> Iterator[Row]:
         return
     problem = make_problem(str(path))
     table = problem.models[0]
-    assert isinstance(table, TuningTable)
-    metric, best = table.metrics[0].name, float(table.results.min())
+    assert isinstance(table, MeasuredTable)
+    metric, best = table.metrics[0].name, float(np.nanmin(table.measured))
     for name in ("random", "forest", "gp", "auto"):
         found = []
         for seed in range(seeds):

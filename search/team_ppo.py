@@ -7,6 +7,8 @@ drawn from it.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -28,16 +30,37 @@ DEFAULT_BATCH = 32
 """Designs between two updates where neither the options nor a budget say how many."""
 
 
-class TeamPpo(Agent):
-    """A team, of one or of several, that learns by PPO what each of its agents chooses.
+@dataclass(frozen=True)
+class TeamPpoOptions:
+    """What can be set.
 
-    A subclass names its options: ``batch_size``, ``epochs``, ``learning_rate``, ``clip``,
-    ``entropy``, ``hidden`` and ``normalize``.
+    Attributes:
+        batch_size: Designs between two updates of the policy; by default 32.
+        epochs: Steps of Adam in an update, each on the whole batch.
+        learning_rate: Of Adam.
+        clip: How far the ratio of new to old probabilities may usefully move.
+        entropy: Weight of the entropy bonus, which keeps the policy exploring.
+        hidden: Width of the hidden layers.
+        normalize: Rewards as their ``rank`` among those of the batch, in ``standard`` units of all
+            rewards so far, or ``none``.
     """
+
+    batch_size: int | None = None
+    epochs: int = 10
+    learning_rate: float = 5e-3
+    clip: float = 0.2
+    entropy: float = 0.1
+    hidden: int = 32
+    normalize: str = "rank"
+
+
+class TeamPpo(Agent):
+    """A team, of one or of several, that learns by PPO what each of its agents chooses."""
 
     name: ClassVar[str]
     central: ClassVar[bool] = False
-    options: Any
+    Options = TeamPpoOptions
+    options: TeamPpoOptions
 
     def __init__(
         self, statement: ProblemStatement, seed: int = 0, options: Any | None = None
@@ -59,10 +82,9 @@ class TeamPpo(Agent):
         self._batch: list[tuple[Designs, NDArray[np.float32], NDArray[np.float64]]] = []
         self._moments = np.zeros(3)
 
+    @abstractmethod
     def _form_team(self) -> Team:
         """Who decides what."""
-        one_of(self.name, "agents", self.options.agents, ("parameter", "group", "whole"))
-        return Team.of(self.space, self.options.agents)
 
     def ask(self, n: int) -> Designs:
         """``n`` designs, every choice drawn from the policy of the agent whose it is."""

@@ -22,8 +22,8 @@ from codesign_gym.cost_models.accuracy.csv_columns import (
     number_columns,
     text_columns,
 )
-from codesign_gym.cost_models.accuracy.measured import MeasuredTable
 from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 from codesign_gym.search_spaces.errors import unknown_name

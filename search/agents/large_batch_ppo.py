@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from codesign_gym.envs import Evaluator
 from codesign_gym.envs.teams import Team
-from codesign_gym.search.team_ppo import DEFAULT_BATCH, TeamPpo
+from codesign_gym.search.team_ppo import DEFAULT_BATCH, TeamPpo, TeamPpoOptions
 
 UPDATES = 32
 """Updates of a search, as far as batches stay within their limits."""
@@ -21,28 +21,16 @@ LARGEST = 1024
 
 
 @dataclass(frozen=True)
-class LargeBatchPpoOptions:
-    """What can be set.
+class LargeBatchPpoOptions(TeamPpoOptions):
+    """What can be set, as in `TeamPpoOptions`.
 
     Attributes:
         batch_size: Designs between two updates of the policy; by default a 32nd of the budget of
             the search, 32 to 1,024.
-        epochs: Steps of Adam in an update, each on the whole batch.
-        learning_rate: Of Adam.
-        clip: How far the ratio of new to old probabilities may usefully move.
-        entropy: Weight of the entropy bonus, which keeps the policy exploring.
-        hidden: Width of the hidden layers.
-        normalize: Rewards as their ``rank`` among those of the batch, in ``standard`` units of all
-            rewards so far, or ``none``.
     """
 
-    batch_size: int | None = None
-    epochs: int = 10
-    learning_rate: float = 5e-3
-    clip: float = 0.2
     entropy: float = 0.03
     hidden: int = 64
-    normalize: str = "rank"
 
 
 class LargeBatchPpo(TeamPpo):

@@ -18,33 +18,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codesign_gym.search.team_ppo import TeamPpo
+from codesign_gym.envs.teams import Team
+from codesign_gym.search.options import one_of
+from codesign_gym.search.team_ppo import TeamPpo, TeamPpoOptions
 
 
 @dataclass(frozen=True)
-class MultiAgentPpoOptions:
-    """What can be set.
+class MultiAgentPpoOptions(TeamPpoOptions):
+    """What can be set, besides what `TeamPpoOptions` has.
 
     Attributes:
         agents: An agent for each ``parameter``, for each ``group`` of them, or for the ``whole``.
-        batch_size: Designs between two updates of the policies.
-        epochs: Steps of Adam in an update, each on the whole batch.
-        learning_rate: Of Adam.
-        clip: How far the ratio of new to old probabilities may usefully move.
-        entropy: Weight of the entropy bonus, which keeps the policies exploring.
-        hidden: Width of the hidden layers.
-        normalize: Rewards as their ``rank`` among those of the batch, in ``standard`` units of all
-            rewards so far, or ``none``.
     """
 
     agents: str = "parameter"
-    batch_size: int = 32
-    epochs: int = 10
-    learning_rate: float = 5e-3
-    clip: float = 0.2
-    entropy: float = 0.1
-    hidden: int = 32
-    normalize: str = "rank"
 
 
 class Ippo(TeamPpo):
@@ -53,6 +40,10 @@ class Ippo(TeamPpo):
     name = "ippo"
     Options = MultiAgentPpoOptions
     options: MultiAgentPpoOptions
+
+    def _form_team(self) -> Team:
+        one_of(self.name, "agents", self.options.agents, ("parameter", "group", "whole"))
+        return Team.of(self.space, self.options.agents)
 
 
 class Mappo(Ippo):

@@ -10,7 +10,7 @@ import pytest
 
 from codesign_gym.cost_models import Metric
 from codesign_gym.cost_models.accuracy import MeasuredTable, table
-from codesign_gym.cost_models.accuracy.measured import TARGETS
+from codesign_gym.cost_models.accuracy.tables import TARGETS
 from codesign_gym.search_spaces import Categorical, InputError, SearchSpace, make_space
 
 SPACE = SearchSpace("net", (Categorical("a", ("x", "y", "z")), Categorical("b", ("x", "y"))))
@@ -28,7 +28,7 @@ def test_what_was_measured(path: Path) -> None:
     metrics = table(path, SPACE, "speed", SPEED).evaluate([[2, 1], [0, 0], [1, 1], [0, 1]])
     assert metrics["speed"].tolist() == [4.0, 1.5, -np.inf, -np.inf]
     reasons = [metrics.reason(row) for row in range(4)]
-    assert reasons == ["", "", "not in the table: it has 3 networks", "no measurement in the table"]
+    assert reasons == ["", "", "not in the table: it has 3 designs", "no measurement in the table"]
 
 
 def test_what_failed_to_compile_has_no_latency(path: Path) -> None:
@@ -64,10 +64,10 @@ def test_gzipped_and_by_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ("a,b,speed\n0,0,1\n0,0\n", r"t\.csv, line 3: 2 cells for 3 columns"),
         ("a,b,speed\n\n0,0,1\n\n0,1,inf\n", r"line 5: .* must be a finite number, got 'inf'"),
         ("a,b,speed\n\n9,0,1\n", r"line 3: column 'a' must be an index in 0\.\.2, got 9"),
-        ("a,b,speed\n", r"has no network"),
+        ("a,b,speed\n", r"has no design"),
         ("a,b,speed,speed\n0,0,1,2\n", r"t\.csv has the column 'speed' 2 times"),
         ('a,b,speed\n0,0,"1\n', r"t\.csv is not a CSV file"),
-        ("a,b,speed\n0,1,1\n0,1,2\n", r"has network \[0, 1\] twice"),
+        ("a,b,speed\n0,1,1\n0,1,2\n", r"has the design .* twice"),
     ],
 )
 def test_tables_that_are_none(path: Path, text: str, error: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from codesign_gym.cost_models.tuning_table import TuningTable
+from codesign_gym.cost_models.measured.tuning import tuning_table
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments.cli import app
 from codesign_gym.search import make_agent, search
@@ -29,21 +29,21 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_results_are_looked_up(path: Path) -> None:
-    table = TuningTable(path)
+    table = tuning_table(path)
     designs = table.space.encode(
         [{"tile": t, "layout": o} for t, o in ((8, "row"), (32, "row"), (16, "col"), (32, "col"))]
     )
     metrics = table.evaluate(designs)
     assert metrics["time_ms"].tolist() == [4.0, 1.5, np.inf, np.inf]
     assert [metrics.reason(row) for row in range(4)] == [
-        "", "", "no result in the table", "not in the table"
+        "", "", "no measurement in the table", "not in the table: it has 5 designs"
     ]  # fmt: skip
 
 
 def test_the_largest_of_another_column(path: Path) -> None:
     with pytest.raises(InputError, match="has no value in row 3"):
         make_problem(f"{path}#max:gflops")  # the time before it would be a choice
-    table = TuningTable(path, "gflops", ("tile", "layout"), "max")
+    table = tuning_table(path, "gflops", ("tile", "layout"), "max")
     assert table.evaluate(table.space.encode([{"tile": 8, "layout": "col"}]))["gflops"] == 1.5
 
 
@@ -62,7 +62,7 @@ def test_a_search_from_the_command_line(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("tile,time_ms\n8,1\n8,2\n", "two rows for the configuration {'tile': 8}"),
+        ("tile,time_ms\n8,1\n8,2\n", "has the design {'tile': 8} twice"),
         ("tile,time_ms\n8,1\n,2\n", "column 'tile' has no value in row 1"),
         ("tile,speed\n8,1\n", "target column"),
         ("tile,time_ms\n8,0\n", "must be above 0"),

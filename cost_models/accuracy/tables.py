@@ -4,7 +4,7 @@ A table has a line per network. Which network it is say columns called as the pa
 space are, with indices of their choices (``e01`` .. ``e23`` of ``nas-bench-201``, ``e0`` .. ``e5``
 of ``transnas-101-micro``, ``l0`` .. ``l21`` of ``fbnet``), or ``arch_str``, the string of a cell,
 or ``arch_idx``, a number that the table `CELL_INDEX` beside it explains. Any other column can be
-the target; `TARGETS` says what those of the known tables are. Letters: ``w`` networks of a table.
+the target; `TARGETS` says what those of the known tables are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.cost_models.accuracy.csv_columns import (
     data_file,
@@ -24,8 +23,8 @@ from codesign_gym.cost_models.accuracy.csv_columns import (
     number_columns,
     text_columns,
 )
-from codesign_gym.cost_models.base import CostModel
-from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.measured.table import MeasuredTable
+from codesign_gym.cost_models.metrics import Metric
 from codesign_gym.search_spaces import CellSpace, Designs, InputError, SearchSpace
 
 CELL_INDEX = "nb201_accuracy.csv.gz"
@@ -59,69 +58,6 @@ TARGETS: dict[str, Target] = {
     r"room_layout": Target("room_layout_neg_loss", "nats", "max", "negative validation loss"),
 }
 """Pattern of a column's name -> what it holds, for the known tables."""
-
-
-class MeasuredTable(CostModel):
-    """Metrics of the networks of a table; those that are not in it are invalid.
-
-    Args:
-        space: The networks.
-        designs: Those of the table ``[w, p]``.
-        metrics: What was measured.
-        values: The measurements ``[w, k]``, NaN where there is none.
-        source: Where they come from.
-        name: Name of the model.
-        fidelity: Orders tables of the same metrics from cheap to costly.
-    """
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        designs: Designs,
-        metrics: Sequence[Metric],
-        values: ArrayLike,
-        source: str,
-        name: str = "measured-table",
-        fidelity: int = 0,
-    ) -> None:
-        self.space, self.metrics, self.source = space, tuple(metrics), source
-        self.name, self.fidelity = name, fidelity
-        if not len(designs):
-            raise InputError(f"{source} has no network: a table has a line for each")
-        keys = _keys(space, space.canonical(space.check(designs)))
-        self._sorted, first = np.unique(keys, return_index=True)
-        if len(first) < len(keys):
-            repeated = int(np.setdiff1d(np.arange(len(keys)), first)[0])
-            raise InputError(f"{source} has network {designs[repeated].tolist()} twice")
-        self.measured = np.asarray(values, dtype=np.float64)
-        if self.measured.shape != (len(keys), len(self.metrics)):
-            raise InputError(
-                f"values must be [{len(keys)}, {len(self.metrics)}], got {self.measured.shape}"
-            )
-        self.designs, self._row = space.canonical(space.check(designs)), first
-        self._missing = f"not in the table: it has {len(keys):,} networks"
-
-    def compute(self, designs: Designs) -> Metrics:
-        """What was measured of designs ``[n, p]``."""
-        keys = _keys(self.space, designs)
-        at = np.minimum(np.searchsorted(self._sorted, keys), len(self._sorted) - 1)
-        missing = self._sorted[at] != keys
-        values = self.measured[self._row[at]]
-        lost = ~missing & np.isnan(values).any(axis=1)
-        reasons = {self._missing: missing, "no measurement in the table": lost}
-        return Metrics(
-            self.metrics, values, {text: mask for text, mask in reasons.items() if mask.any()}
-        )
-
-
-def _keys(space: SearchSpace, designs: Designs) -> NDArray[np.bytes_]:
-    """A byte string per design ``[n]``, equal where designs are: spaces may be too large to number.
-
-    NumPy drops zero bytes at the end of strings; as all have one length, none become equal by it.
-    """
-    wide = ">u2" if int(space.nvec.max()) > 256 else "u1"
-    rows = np.ascontiguousarray(designs.astype(wide))
-    return rows.view(f"S{rows.dtype.itemsize * len(space)}").ravel()
 
 
 def table(

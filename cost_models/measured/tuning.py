@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.learned.frames import Frame, read_table
-from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.measured.table import MeasuredTable
+from codesign_gym.cost_models.metrics import Metric
 from codesign_gym.search_spaces import (
     Categorical,
     Designs,
@@ -30,7 +29,12 @@ _MOST_VALUES = 256
 _RESULTS = ("time_mean_ms", "time_ms", "latency_ms", "latency", "runtime", "time")
 
 
-class TuningTable(CostModel):
+def tuning_table(
+    path: str | Path,
+    target: str = "",
+    choices: tuple[str, ...] = (),
+    direction: Literal["min", "max"] = "min",
+) -> MeasuredTable:
     """Results of measured configurations, looked up.
 
     Args:
@@ -43,51 +47,23 @@ class TuningTable(CostModel):
         InputError: The file is no table, lacks a column, has two results for one configuration,
             or a column of choices has a missing value or more than 256 different ones.
     """
-
-    def __init__(
-        self,
-        path: str | Path,
-        target: str = "",
-        choices: tuple[str, ...] = (),
-        direction: Literal["min", "max"] = "min",
-    ) -> None:
-        table = read_table(path)
-        target = target or next((name for name in _RESULTS if name in table.columns), "")
-        if target not in table.columns:
-            raise unknown_name(f"target column of {path}", target, table.columns)
-        names = choices or tuple(table.columns)[: list(table.columns).index(target)]
-        results = table.columns[target]
-        if not names or results.dtype.kind == "U":
-            raise InputError(
-                f"{path} needs columns of choices before {target!r}, and numbers in that"
-            )
-        self.name = f"table-{Path(path).name}"
-        self.source = f"measurements in {Path(path).name}"
-        self.metrics = (Metric(target, table.units.get(target, ""), direction),)
-        self.space, designs = _space(path, table, names)
-        # Sorted by number in the grid, so that a design is found by bisection.
-        keys = self.space.ravel(designs)
-        order = np.argsort(keys, kind="stable")
-        self._keys, self._results = keys[order], results[order]
-        twice = np.flatnonzero(self._keys[1:] == self._keys[:-1])
-        if len(twice):
-            first = self.space.decode(designs[order[twice[:1]]])[0]
-            raise InputError(f"{path} has two rows for the configuration {first}")
-
-    @property
-    def results(self) -> NDArray[np.float64]:
-        """The results of all configurations that have one."""
-        return np.asarray(self._results[np.isfinite(self._results)], dtype=np.float64)
-
-    def compute(self, designs: Designs) -> Metrics:
-        """Results of designs ``[n, p]``; those that were not measured are invalid."""
-        keys = self.space.ravel(designs)
-        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        listed = self._keys[at] == keys
-        failed = listed & ~np.isfinite(self._results[at])
-        values = np.where(listed & ~failed, self._results[at], 0.0)
-        reasons = {"not in the table": ~listed, "no result in the table": failed}
-        return Metrics(self.metrics, values[:, None], reasons)
+    file = read_table(path)
+    target = target or next((name for name in _RESULTS if name in file.columns), "")
+    if target not in file.columns:
+        raise unknown_name(f"target column of {path}", target, file.columns)
+    names = choices or tuple(file.columns)[: list(file.columns).index(target)]
+    results = file.columns[target]
+    if not names or results.dtype.kind == "U":
+        raise InputError(f"{path} needs columns of choices before {target!r}, and numbers in that")
+    space, designs = _space(path, file, names)
+    return MeasuredTable(
+        space,
+        designs,
+        (Metric(target, file.units.get(target, ""), direction),),
+        np.where(np.isfinite(results), results, np.nan)[:, None],
+        source=f"measurements in {Path(path).name}",
+        name=f"table-{Path(path).name}",
+    )
 
 
 def _space(path: str | Path, table: Frame, names: tuple[str, ...]) -> tuple[SearchSpace, Designs]:
