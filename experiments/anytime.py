@@ -33,7 +33,7 @@ def anytime_rows(
     """
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
-        groups.setdefault(label(record), []).append(record)
+        groups.setdefault(label(record.config), []).append(record)
     rows = []
     for name, members in groups.items():
         for budget in budgets:

@@ -60,6 +60,11 @@ def sweep_(
     for record in result.records:
         problems.setdefault(record.config.problem, []).append(record)
     answer: dict[str, Any] = {"store": str(directory / STORE_NAME), "problems": {}}
+    failed = [failure.config for failure in result.failures]
+    all_finals = {
+        name: finals(records, [config for config in failed if config.problem == name])
+        for name, records in problems.items()
+    }
     for name, records in problems.items():
         path = write_page(records, directory / f"{console.slug(name)}.html")
         truth = known_truth(problem_of(records[0].config))
@@ -70,13 +75,13 @@ def sweep_(
             "report": str(path),
         }
         listed = [row["agent"] for row in answer["problems"][name]["agents"]]
-        found = finals(records)
+        found = all_finals[name]
         answer["problems"][name] |= {
             "improvement": improvement_rows([found], listed[:PAIRED]),
             "profiles": profile_rows(found),
         }
     if len(problems) > 1:
-        every = [finals(records) for records in problems.values()]
+        every = list(all_finals.values())
         common = [name for name in every[0] if all(name in found for found in every)]
         answer["improvement"] = improvement_rows(every, common[:PAIRED])
     answer["failures"] = [

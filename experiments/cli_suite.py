@@ -67,6 +67,8 @@ def run_(
     found = summary(result, suite, others)
     found |= {"result": str(directory / RESULT), "report": str(page)}
     console.print_json(found) if as_json else _print_result(found)
+    if result.failures:
+        raise typer.Exit(1)
 
 
 def _score(

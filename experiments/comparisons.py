@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign_gym.experiments.record import RunRecord
+from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.statistics import performance_profile, probability_of_improvement
 from codesign_gym.experiments.summaries import label
 
@@ -21,11 +21,19 @@ PAIRED = 6
 _LEVELS = (0.25, 0.5, 0.75, 0.9)
 
 
-def finals(records: Sequence[RunRecord]) -> dict[str, FloatArray]:
-    """Agent (and options) -> the best feasible reward of each run; minus infinity without one."""
+def finals(records: Sequence[RunRecord], failed: Iterable[RunConfig] = ()) -> dict[str, FloatArray]:
+    """Agent (and options) -> the best feasible reward of each run; minus infinity without one.
+
+    Args:
+        records: Finished runs.
+        failed: Runs that ended with an error, which found nothing: an agent that fails where it is
+            hard would otherwise look better than one that goes through.
+    """
     found: dict[str, list[float]] = {}
     for record in records:
-        found.setdefault(label(record), []).append(record.reached)
+        found.setdefault(label(record.config), []).append(record.reached)
+    for config in failed:
+        found.setdefault(label(config), []).append(-np.inf)
     return {name: np.array(values) for name, values in found.items()}
 
 

@@ -18,7 +18,8 @@ class FrontShare:
     """A front that counts as the whole; `f` designs, `k` objectives.
 
     Objectives (their logarithms, where the whole front is positive) are scaled from 0, the best on
-    the front, to 1, the worst on it; the reference point is 1.1 in each.
+    the front, to 1, the worst on it; the reference point is 1.1 in each. What is to be minimised
+    and not positive, where the front is, counts as the best on it.
 
     Attributes:
         front: Objectives of its designs, to be minimised, ``[f, k]``.
@@ -49,6 +50,8 @@ class FrontShare:
         for j, best in enumerate(self.front.T):
             column, sign = objectives[:, j], np.sign(best[0])
             if (best * sign > 0).all():  # what is to be maximised is negative here
+                if sign > 0:  # nothing has a logarithm there, yet it is better than the front
+                    column = np.where(column > 0, column, best.min())
                 with np.errstate(divide="ignore", invalid="ignore"):
                     column, best = sign * np.log(column * sign), sign * np.log(best * sign)
             scaled[:, j] = (column - best.min()) / (np.ptp(best) or 1.0)

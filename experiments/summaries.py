@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.families import FAMILIES, list_families
 from codesign_gym.cost_models.registry import COST_MODELS, list_cost_models, make_cost_model
 from codesign_gym.envs import Evaluation, list_problems, make_problem
-from codesign_gym.experiments.record import RunRecord
+from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.reproduce.registry import REPRODUCTIONS
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm
 from codesign_gym.experiments.truth import Truth
@@ -72,7 +72,7 @@ def compare_rows(
     """
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
-        groups.setdefault(label(record), []).append(record)
+        groups.setdefault(label(record.config), []).append(record)
     rows = []
     for name, members in groups.items():
         final = np.array([float(record.rewards[record.best]) for record in members])
@@ -102,7 +102,7 @@ def lottery_rows(records: Sequence[RunRecord]) -> list[Row]:
     finals: dict[str, dict[str, list[float]]] = {}
     for record in records:
         settings = finals.setdefault(record.config.agent, {})
-        settings.setdefault(label(record), []).append(float(record.rewards[record.best]))
+        settings.setdefault(label(record.config), []).append(float(record.rewards[record.best]))
     rows = []
     for agent, settings in finals.items():
         scores = {name: float(iqm(np.array(final))) for name, final in settings.items()}
@@ -126,10 +126,10 @@ def _against(truth: Truth, members: Sequence[RunRecord], final: NDArray[np.float
     return {"regret": float(iqm(truth.regret(final))), "front %": 100 * float(np.mean(shares))}
 
 
-def label(record: RunRecord) -> str:
+def label(config: RunConfig) -> str:
     """Agent with the options that were set."""
-    options = ", ".join(f"{k}={v}" for k, v in record.config.options.items())
-    return record.config.agent + (f" ({options})" if options else "")
+    options = ", ".join(f"{k}={v}" for k, v in config.options.items())
+    return config.agent + (f" ({options})" if options else "")
 
 
 def _first_line(item: object) -> str:

@@ -45,7 +45,7 @@ def render(study: Study, title: str = "") -> str:
         summary.sentence(study),
         _sections(study),
         summary.warnings(study),
-        summary.cards(study),
+        summary.study_cards(study),
     )
 
 

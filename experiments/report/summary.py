@@ -8,6 +8,7 @@ from codesign_gym.experiments.report.study import Study
 from codesign_gym.experiments.report.text import (
     amount,
     bound,
+    cards,
     kept,
     listing,
     margin,
@@ -73,7 +74,7 @@ def _broken(study: Study) -> str:
     )
 
 
-def cards(study: Study) -> str:
+def study_cards(study: Study) -> str:
     """The summary."""
     evaluation, best = study.evaluation, int(study.ranked[0])
     n, good, r = len(evaluation), int(study.feasible.sum()), int(study.run_of[best])
@@ -108,14 +109,7 @@ def cards(study: Study) -> str:
         "none set" if not values else "met" if met == len(values) else f"{met} of {len(values)} met"
     )
     items.append(("specs", state, told))
-    return "".join(
-        tag(
-            "div",
-            tag("dt", escape(a)) + tag("dd", escape(b), class_="value") + tag("dd", escape(c)),
-            class_="card",
-        )
-        for a, b, c in items
-    )
+    return cards(items)
 
 
 def _runs_card(study: Study) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -160,6 +160,20 @@ def table(
 def caption_of(text: str) -> str:
     """A caption that stays in view where its table is wider than the page."""
     return tag("caption", tag("span", escape(text)))
+
+
+def cards(items: Iterable[tuple[str, str, str]]) -> str:
+    """What a page tells first: name, value and a remark each, in plain text."""
+    return "".join(
+        tag(
+            "div",
+            tag("dt", escape(name))
+            + tag("dd", escape(value), class_="value")
+            + tag("dd", escape(remark)),
+            class_="card",
+        )
+        for name, value, remark in items
+    )
 
 
 def scrolling(content: str, label: str) -> str:

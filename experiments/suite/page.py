@@ -11,7 +11,7 @@ import numpy as np
 from codesign_gym.experiments.report import comparison
 from codesign_gym.experiments.report.layout import Section, copied, page, place
 from codesign_gym.experiments.report.study import FloatArray
-from codesign_gym.experiments.report.text import number, table, tag
+from codesign_gym.experiments.report.text import cards, number, table, tag
 from codesign_gym.experiments.statistics import win_share
 from codesign_gym.experiments.suite.definition import LEVELS, Suite
 from codesign_gym.experiments.suite.results import Result
@@ -69,14 +69,7 @@ def _cards(result: Result, suite: Suite) -> str:
     for level in LEVELS:
         found = score(result, suite, level=level)
         items.append((f"{level} budgets", number(found[0], 3) if found else "missing", ""))
-    return "".join(
-        tag(
-            "div",
-            tag("dt", escape(a)) + tag("dd", escape(b), class_="value") + tag("dd", escape(c)),
-            class_="card",
-        )
-        for a, b, c in items
-    )
+    return cards(items)
 
 
 def _sections(

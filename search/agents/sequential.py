@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from codesign_gym.envs import Evaluation, ProblemStatement
 from codesign_gym.search.agents.stable_baselines import MOST_REMEMBERED, StableBaselines
@@ -36,24 +35,6 @@ class Sequential(StableBaselines):
     def steps(self, designs: int) -> int:
         """As many per design as there are parameters."""
         return designs * len(self.space)
-
-
-class Standardised:
-    """Rewards less their mean, in units of their standard deviation, over all so far; 3 at most."""
-
-    def __init__(self) -> None:
-        self._count, self._sum, self._squares = 0, 0.0, 0.0
-
-    def __call__(self, rewards: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The rewards of a step ``[n]``; those of a step that evaluates nothing stay 0."""
-        if not rewards.any():
-            return rewards
-        self._count += len(rewards)
-        self._sum += float(rewards.sum())
-        self._squares += float((rewards**2).sum())
-        mean = self._sum / self._count
-        spread = np.sqrt(max(self._squares / self._count - mean**2, 0.0)) or 1.0
-        return np.clip((rewards - mean) / spread, -3.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -97,9 +78,9 @@ class Dqn(Sequential):
 
     def game(self, evaluate: Callable[[ArrayLike], Evaluation]) -> VectorEnv[Any, Any, Any]:
         """A parameter per step; rewards in units of their spread."""
-        from gymnasium.wrappers.vector import TransformReward
+        from codesign_gym.search.standardised import StandardisedRewards
 
-        return TransformReward(super().game(evaluate), Standardised())
+        return StandardisedRewards(super().game(evaluate))
 
     def algorithm(self, env: VecEnv, budget: int) -> BaseAlgorithm:
         """DQN without discount: the reward comes with the last choice."""

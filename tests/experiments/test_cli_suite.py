@@ -114,6 +114,20 @@ def test_a_result_of_an_agent_from_outside_can_be_verified(
     assert "3 of 4 runs repeated" in invoke("verify", *words, code=1)
 
 
+def test_failed_runs_are_told_by_the_exit_code(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = AGENT.replace("class Chance", "class Broken").replace(
+        "pass", "raise ValueError('ill')"
+    )
+    (tmp_path / "broken_agent.py").write_text(broken)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["run", "--plugin", "broken_agent:Broken", *suite_of(folder), "--budget", "small"]
+    text = invoke(*words, "--out", str(tmp_path / "out"), code=1)
+    assert "failed runs, score 0" in text
+    assert "ill" in text
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

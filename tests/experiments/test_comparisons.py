@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,13 @@ def test_finals_are_the_best_feasible_rewards(records: list[RunRecord]) -> None:
         run.config, run.space, run.objectives, run.specs, nothing, run.rewards[~feasible],
         True, "", {}, run.spent[~feasible],
     ).reached == -np.inf  # fmt: skip
+
+
+def test_a_failed_run_found_nothing(records: list[RunRecord]) -> None:
+    failed = [replace(records[0].config, seed=9), replace(records[0].config, agent="ants")]
+    found = finals(records, failed)
+    assert found["random"].tolist() == [*finals(records)["random"], -np.inf]
+    assert found["ants"].tolist() == [-np.inf]
 
 
 def test_pairs_count_over_the_problems_that_all_share() -> None:

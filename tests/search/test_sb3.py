@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -15,9 +16,11 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecMonitor
 
 from codesign_gym.envs.design_env import DesignVectorEnv
+from codesign_gym.envs.sequential_env import SequentialVectorEnv
 from codesign_gym.experiments.testing import synthetic_problem
 from codesign_gym.search import make_agent, search
 from codesign_gym.search.sb3 import Sb3VecEnv, isolated_random_state
+from codesign_gym.search.standardised import StandardisedRewards
 from codesign_gym.search_spaces import InputError
 
 PROBLEM = synthetic_problem("ordinal")
@@ -182,3 +185,17 @@ def test_states_come_back_after_an_error_too() -> None:
     with pytest.raises(KeyError):
         fail()
     assert global_states() == before
+
+
+def test_rewards_in_units_of_their_spread() -> None:
+    worthless = replace(PROBLEM, reward=lambda evaluation: np.zeros(len(evaluation)))
+    zeros = StandardisedRewards(SequentialVectorEnv(4, worthless))
+    plain = SequentialVectorEnv(64, PROBLEM)
+    env = StandardisedRewards(SequentialVectorEnv(64, PROBLEM))
+    turns = len(PROBLEM.space)
+    for turn, choice in enumerate(np.random.default_rng(0).integers(0, plain.actions, (turns, 64))):
+        rewards, got = plain.step(choice)[1], env.step(choice)[1]
+        zeros.step(choice[:4])
+        assert got.any() == (turn == turns - 1)
+    assert got == pytest.approx(np.clip((rewards - rewards.mean()) / rewards.std(), -3, 3))
+    assert zeros._count == 4  # rewards that are 0 count as well
