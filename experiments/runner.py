@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models import CostModel
+from codesign_gym.cost_models.accuracy.csv_columns import data_file
 from codesign_gym.envs import DesignProblem, Evaluation, make_problem, problem_factory
+from codesign_gym.envs.table_problems import table_of
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.store import Store, run_id
 from codesign_gym.experiments.warm_start import digest, warm_start
@@ -265,7 +267,8 @@ def _package_digest() -> str:
 
 def _file_digests(config: RunConfig) -> dict[str, str]:
     """Path -> SHA-256 of every file that the configuration names."""
-    named = (config.problem.partition("#")[0], config.model, config.trace, config.proxy)
+    table = table_of(config.problem)
+    named = [config.model, config.trace, config.proxy, str(data_file(table)) if table else ""]
     return {path: _digest(path) for path in named if path and Path(path).is_file()}
 
 

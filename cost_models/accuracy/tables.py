@@ -25,7 +25,7 @@ from codesign_gym.cost_models.accuracy.csv_columns import (
 )
 from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.cost_models.metrics import Metric
-from codesign_gym.search_spaces import CellSpace, Designs, InputError, SearchSpace
+from codesign_gym.search_spaces import CellSpace, Designs, InputError, SearchSpace, make_space
 
 CELL_INDEX = "nb201_accuracy.csv.gz"
 """The table that has both ``arch_idx`` and the cell, in the folder of a table that has no cells."""
@@ -86,7 +86,7 @@ def table(
     if not targets or (metric and len(targets) > 1):
         raise InputError(f"{file}: one target or, without a metric, several; got {targets}")
     columns = number_columns(file, targets)
-    metrics = [metric or _metric(name) for name in targets]
+    metrics = [metric or metric_of(name) for name in targets]
     values = np.stack([columns[name] for name in targets], axis=1)
     for column, one in enumerate(metrics):
         if one.unit == "ms":  # tables of latencies mark what failed to compile by -1
@@ -105,7 +105,27 @@ def table(
     )
 
 
-def _metric(target: str) -> Metric:
+def space_of(path: Path | str) -> SearchSpace | None:
+    """The space of the networks that a table lists; None where its columns name none.
+
+    Raises:
+        InputError: There is no such file, or it is no table.
+    """
+    known = set(header(data_file(path)))
+    for name in ("nas-bench-201", "transnas-101-micro", "fbnet"):
+        space = make_space(name)
+        if {p.name for p in space.parameters} <= known:
+            return space
+    cells = {"arch_str", "arch_idx"} & known
+    return make_space("nas-bench-201") if cells else None
+
+
+def metric_of(target: str) -> Metric:
+    """What a column of a known table holds.
+
+    Raises:
+        InputError: `TARGETS` does not say.
+    """
     for pattern, known in TARGETS.items():
         if found := re.fullmatch(pattern, target):
             name, about = found.expand(known.name), found.expand(known.about)

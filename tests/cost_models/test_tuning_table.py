@@ -74,6 +74,31 @@ def test_no_table_of_results(tmp_path: Path, text: str, fault: str) -> None:
         make_problem(str(tmp_path / "t.csv"))
 
 
+def test_a_table_of_networks_has_a_space_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = "e01,e02,e12,e03,e13,e23,acc_c10_e200,help_fpga\n"
+    (tmp_path / "cells.csv").write_text(cells + "0,0,0,3,0,0,50,3\n0,0,0,4,0,0,60,2\n")
+    monkeypatch.setenv("CODESIGN_DATA", str(tmp_path))
+    problem = make_problem("cells.csv#acc_c10_e200")
+    assert problem.space.name == "nas-bench-201"
+    evaluation = problem.evaluate([[0, 0, 0, 3, 0, 0], [0, 0, 0, 4, 0, 0], [1, 1, 1, 1, 1, 1]])
+    assert evaluation.metrics.valid.tolist() == [True, True, False]
+    assert problem.reward(evaluation)[0] < problem.reward(evaluation)[1]
+    assert make_problem("cells.csv#help_fpga").objectives[0].direction == "min"
+    with pytest.raises(InputError, match=r"name a column, cells\.csv#COLUMN"):
+        make_problem("cells.csv")
+    with pytest.raises(InputError, match="'e01' is of no known table"):
+        make_problem("cells.csv#e01")
+    words = ["run", "cells.csv#acc_c10_e200", "--agent", "random", "--budget", "4"]
+    words += ["--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    (tmp_path / "cells.csv").write_text(cells + "0,0,0,3,0,0,51,3\n")
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code == 2
+    assert "another content" in again.stderr
+
+
 def test_a_surrogate_beats_chance_on_a_measured_kernel() -> None:
     """Random search of 200 reaches 1.167 times the optimum, the median of 15 seeds (guide)."""
     problem = make_problem(str(reference("gemm/xgemm4096_fp32_RTX_3090.csv.gz")))
