@@ -6,7 +6,7 @@ Letters: ``n`` designs told of, ``m`` points asked about, ``g`` goals, ``k`` lim
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ _SHORTLIST = 160
 _REWARD_SHARE = 0.5
 """Proposals for the front that go for the reward, one more weighting of the objectives."""
 
+_FAR = 4.0
+"""Excess over a limit, in standard deviations, beyond which it is all one."""
+
 
 class Posterior(Protocol):
     """What a model believes of designs; goals and limits are to be low."""
@@ -39,11 +42,24 @@ class Posterior(Protocol):
         ...
 
 
+class Incumbent(NamedTuple):
+    """What is to be improved on.
+
+    Attributes:
+        goals: The lowest of each goal among feasible designs ``[g]``, infinite where there is none.
+        excess: The lowest total of what is above 0 in the limits; 0 where something is feasible.
+    """
+
+    goals: FloatArray
+    excess: float
+
+
 class BayesianAgent(ArchiveAgent):
     """Proposes where a model expects the largest improvement times the chance of feasibility.
 
     A subclass gives the model (`_fit`). The goal is the reward as if there were no specs, and every
-    spec has a model of its own (constrained expected improvement, Gardner et al., ICML 2014). Where
+    spec has a model of its own (constrained expected improvement, Gardner et al., ICML 2014). Until
+    something is feasible, the improvement is that of the total excess over the limits. Where
     it goes for the front of several objectives, each proposal has a goal of its own: a weighting of
     the objectives drawn at random (ParEGO, Knowles, IEEE TEVC 2006). Proposals of one batch
     are taken one after the other, as if the model had come true at those before (kriging believer,
@@ -69,6 +85,8 @@ class BayesianAgent(ArchiveAgent):
         """Whether it goes for the front now."""
         several = len(self.statement.objectives) > 1
         late = len(self._designs) >= self.options.front_after
+        # Before anything is feasible, there is no front to go for.
+        late &= bool((self._violation == 0).any())
         return bool(self.options.multi_objective and several and late)
 
     @abstractmethod
@@ -86,7 +104,11 @@ class BayesianAgent(ArchiveAgent):
         goals, limits = self._goals(n), self._limits()
         posterior = self._fit(order, goals, limits)
         feasible = self._violation == 0
-        best = goals[feasible].min(axis=0) if feasible.any() else np.full(goals.shape[1], np.inf)
+        if feasible.any():
+            best = Incumbent(goals[feasible].min(axis=0), 0.0)
+        else:
+            total = np.maximum(np.nan_to_num(limits, nan=_FAR), 0).sum(axis=1)
+            best = Incumbent(np.full(goals.shape[1], np.inf), float(total.min()))
         points, score = self._search(order, posterior, best)
         chosen = self._choose(n, points, score, posterior, best)
         if len(chosen) < n:
@@ -118,7 +140,7 @@ class BayesianAgent(ArchiveAgent):
         for column in self._excess.T:
             known = column[np.isfinite(column)]
             if (known > 0).any():
-                columns.append(np.clip(column / (known.std() or 1.0), -4, 4))
+                columns.append(np.clip(column / (known.std() or 1.0), -_FAR, _FAR))
         invalid = np.isinf(self._violation)
         if invalid.any():
             columns.append(np.where(invalid, 1.0, -1.0))
@@ -127,7 +149,7 @@ class BayesianAgent(ArchiveAgent):
     # -- where it is promising -------------------------------------------------------------------
 
     def _search(
-        self, order: NDArray[np.intp], posterior: Posterior, best: FloatArray
+        self, order: NDArray[np.intp], posterior: Posterior, best: Incumbent
     ) -> tuple[Designs, FloatArray]:
         """Points not told of with their scores ``[m, g]``: random, near the best, climbed to."""
         space, rng = self.space, self.rng
@@ -165,16 +187,20 @@ class BayesianAgent(ArchiveAgent):
         kept = [i for k, i in rows.items() if k not in self._told and k not in self._pending]
         return designs[np.sort(np.array(kept, dtype=np.intp))]
 
-    def _score(self, points: Designs, posterior: Posterior, best: FloatArray) -> FloatArray:
+    def _score(self, points: Designs, posterior: Posterior, best: Incumbent) -> FloatArray:
         """Logarithm of expected improvement times chance of feasibility, ``[m, g]``."""
+        g = len(best.goals)
         if not len(points):
-            return np.empty((0, len(best)))
+            return np.empty((0, g))
         mean, deviation = posterior.predict(points)
-        g = len(best)
-        chance = _log_chance(-mean[:, g:] / deviation[:, g:]).sum(axis=1, keepdims=True)
-        if not np.isfinite(best).all():  # nothing is feasible: to become so comes first
-            return np.asarray(chance - 0.1 * mean[:, :g])
-        return np.asarray(chance + _log_improvement(best - mean[:, :g], deviation[:, :g]))
+        goals, limits = mean[:, :g], mean[:, g:]
+        if not np.isfinite(best.goals).all():  # nothing is feasible: to become so comes first
+            total = np.maximum(limits, 0).sum(axis=1, keepdims=True)
+            open_ = np.where(limits > -deviation[:, g:], deviation[:, g:], 0.0)
+            spread = np.sqrt((open_**2).sum(axis=1, keepdims=True)) + 1e-6
+            return np.asarray(_log_improvement(best.excess - total, spread) - 0.1 * goals)
+        chance = _log_chance(-limits / deviation[:, g:]).sum(axis=1, keepdims=True)
+        return np.asarray(chance + _log_improvement(best.goals - goals, deviation[:, :g]))
 
     def _choose(
         self,
@@ -182,7 +208,7 @@ class BayesianAgent(ArchiveAgent):
         points: Designs,
         score: FloatArray,
         posterior: Posterior,
-        best: FloatArray,
+        best: Incumbent,
     ) -> Designs:
         """``n`` of the points, or all of them, one after the other."""
         if self._front or n == 1 or not len(points):
@@ -194,7 +220,7 @@ class BayesianAgent(ArchiveAgent):
             return points[picks]
         size = max(_SHORTLIST, 3 * n)
         short = np.argsort(-score[:, 0], kind="stable")[:size]
-        points, g = points[short], len(best)
+        points, g = points[short], len(best.goals)
         waiting = [np.frombuffer(key, dtype=np.int32) for key in self._pending]
         known = np.array(waiting, dtype=np.int32).reshape(len(waiting), len(self.space))
         both = np.concatenate([known[-_SHORTLIST:], points])
@@ -204,7 +230,7 @@ class BayesianAgent(ArchiveAgent):
         covariance = covariance[len(both) - len(points) :, len(both) - len(points) :]
         mean, deviation = posterior.predict(points)
         chance = _log_chance(-mean[:, g:] / deviation[:, g:]).sum(axis=1)
-        believed, chosen = float(best[0]), list[int]()
+        believed, chosen = float(best.goals[0]), list[int]()
         for _ in range(min(n, len(points))):
             if np.isfinite(believed):
                 narrowed = np.sqrt(np.maximum(covariance.diagonal(), 1e-12))

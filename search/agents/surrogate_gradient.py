@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.envs import ProblemStatement
-from codesign_gym.search.bayesian import BayesianAgent, Posterior
+from codesign_gym.search.bayesian import BayesianAgent, Incumbent, Posterior
 from codesign_gym.search.initial import latin_hypercube
 from codesign_gym.search.operators import mutate
 from codesign_gym.search.options import at_least, between
@@ -107,7 +107,7 @@ class SurrogateGradient(BayesianAgent):
         return Ensemble(self.space, targets, o.members, o.hidden, o.learning_rate, self.rng)
 
     def _search(
-        self, order: NDArray[np.intp], posterior: Posterior, best: FloatArray
+        self, order: NDArray[np.intp], posterior: Posterior, best: Incumbent
     ) -> tuple[Designs, FloatArray]:
         """Designs climbed to from random ones, the best ones and mutants of those."""
         import torch
@@ -115,7 +115,7 @@ class SurrogateGradient(BayesianAgent):
         from codesign_gym.search.surrogate import NOISE, ascend
 
         assert self._ensemble is not None
-        ensemble, g, s = self._ensemble, len(best), self.options.climbers
+        ensemble, g, s = self._ensemble, len(best.goals), self.options.climbers
         elite = self._designs[order[: max(2, min(s, len(order) // 4))]]
         part = max(1, s // 4)
         near = elite[self.rng.integers(0, len(elite), max(1, s - part))]

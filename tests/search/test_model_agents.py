@@ -50,6 +50,16 @@ def test_a_model_needs_a_fraction_of_the_evaluations(agent: str) -> None:
     assert found.reward > chance.reward
 
 
+def test_specs_that_few_designs_keep() -> None:
+    """One random design in a thousand keeps them; a model is to find such designs, then the best."""
+    tight = ["energy_uj <= 20400", "latency_ms <= 9.13", "area_mm2 <= 0.775"]
+    problem = make_problem("resnet18-asic", specs=tight)
+    share = problem.evaluate(problem.space.sample(20_000, 0)).feasible.mean()
+    assert 0 < share < 3e-3
+    for agent in ("auto", "gp"):
+        assert search(problem, make_agent(agent, problem, 0), 80).best.feasible
+
+
 @pytest.mark.parametrize("agent", ["tpe", "forest", "gp", "auto"])
 def test_the_front_of_several_objectives(agent: str) -> None:
     options = {} if agent == "auto" else {"multi_objective": True}
