@@ -51,7 +51,7 @@ def test_a_model_needs_a_fraction_of_the_evaluations(agent: str) -> None:
 
 
 def test_specs_that_few_designs_keep() -> None:
-    """One random design in a thousand keeps them; a model is to find such designs, then the best."""
+    """One random design in a thousand keeps them; a model is to find one."""
     tight = ["energy_uj <= 20400", "latency_ms <= 9.13", "area_mm2 <= 0.775"]
     problem = make_problem("resnet18-asic", specs=tight)
     share = problem.evaluate(problem.space.sample(20_000, 0)).feasible.mean()
