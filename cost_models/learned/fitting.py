@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.learned.estimator import LEVELS, Estimator, distance
+from codesign_gym.cost_models.learned.gaussian_process import GaussianProcess
 from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, Regressor, regressor
 from codesign_gym.cost_models.learned.trees import ExtraTrees
 
@@ -109,6 +110,8 @@ def _chosen(
 
 def _unseen(kind: str, x: Matrix, y: FloatArray, fold: NDArray[np.intp], seed: int) -> FloatArray:
     """Errors on rows predicted from the other folds, ``[n]``."""
+    if kind == GaussianProcess.kind:
+        return GaussianProcess.unseen(x, y, fold, seed)
     out = np.empty(len(y))
     for held in np.unique(fold):
         test = fold == held

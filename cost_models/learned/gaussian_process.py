@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,17 @@ from codesign_gym.search_spaces.errors import InputError
 MOST_ROWS = 3000
 _SCALED_ON = 250
 """Rows that the length scales are found on: their likelihood costs the cube of this."""
+
+_STEPS, _MORE_STEPS = 500, 8
+"""Of the search for the scales, from nothing and from those of nearly the same rows."""
+
+
+class _Scales(NamedTuple):
+    """Variances of process and noise, length scales ``[f]``."""
+
+    signal: float
+    noise: float
+    lengths: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +58,13 @@ class GaussianProcess:
     @classmethod
     def fit(cls, x: Matrix, y: FloatArray, seed: int = 0) -> Self:
         """The process of the highest likelihood; more than `MOST_ROWS` raise `InputError`."""
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+        return cls._fitted(x, y, seed)[0]
 
+    @classmethod
+    def _fitted(
+        cls, x: Matrix, y: FloatArray, seed: int, start: _Scales | None = None
+    ) -> tuple[Self, _Scales]:
+        """The process, and its scales; found in a few steps from those of nearly the same rows."""
         if len(x) > MOST_ROWS:
             raise InputError(f"a gp takes at most {MOST_ROWS} rows, got {len(x)}")
         wide = wide_columns(x)
@@ -60,21 +73,26 @@ class GaussianProcess:
         spread[spread == 0] = 1.0
         values = (values - center) / spread
         offset, scale = float(y.mean()), float(y.std()) or 1.0
-        kernel = ConstantKernel(1.0, (1e-2, 1e3)) * Matern(
-            np.full(x.shape[1], 2.0), (0.05, 1e3), nu=2.5
-        ) + WhiteKernel(1e-3, (1e-8, 1.0))
         some = np.random.default_rng(seed).permutation(len(x))[:_SCALED_ON]
-        process = GaussianProcessRegressor(kernel, random_state=seed)
-        with warnings.catch_warnings():  # a feature without effect goes to the largest length
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            process.fit(values[some], (y[some] - offset) / scale)
-        product, noise = process.kernel_.k1, process.kernel_.k2
-        lengths = np.broadcast_to(np.asarray(product.k2.length_scale), x.shape[1:])
-        points = values / lengths
-        covariance = product.k1.constant_value * _matern(points, points)
-        covariance[np.diag_indices(len(x))] += max(noise.noise_level, 1e-8)
-        weights = np.linalg.solve(covariance, (y - offset) / scale) * product.k1.constant_value
-        return cls(points, weights, center, lengths * spread, wide, np.array([scale, offset]))
+        scales = _likeliest(values[some], (y[some] - offset) / scale, start)
+        points = values / scales.lengths
+        covariance = scales.signal * _matern(points, points)
+        covariance[np.diag_indices(len(x))] += scales.noise
+        solved = np.linalg.solve(covariance, (y - offset) / scale)
+        weights = np.asarray(scales.signal * solved, dtype=np.float64)
+        affine = np.array([scale, offset])
+        return cls(points, weights, center, scales.lengths * spread, wide, affine), scales
+
+    @classmethod
+    def unseen(cls, x: Matrix, y: FloatArray, fold: NDArray[np.intp], seed: int = 0) -> FloatArray:
+        """Errors on the training rows, each predicted by a process without those of its fold."""
+        errors = np.empty(len(y))
+        scales = cls._fitted(x, y, seed)[1]
+        for held in np.unique(fold):
+            test = fold == held
+            part, _ = cls._fitted(x[~test], y[~test], seed, scales)
+            errors[test] = part.predict(x[test]) - y[test]
+        return errors
 
     def predict(self, x: Matrix) -> FloatArray:
         """Posterior means ``[n]``."""
@@ -107,6 +125,49 @@ class GaussianProcess:
         if any(getattr(process, name).shape != shape for name, shape in shapes.items()):
             raise ValueError("its process has arrays that do not fit each other")
         return process
+
+
+def _likeliest(x: FloatArray, y: FloatArray, start: _Scales | None) -> _Scales:
+    """The scales of the highest likelihood.
+
+    The gradient to all lengths takes two products of matrices (Rasmussen and Williams, equation
+    5.9), where scikit-learn's holds an array ``[n, n, f]``: 8 times as fast with 21 features.
+    """
+    from scipy.linalg import cho_factor, cho_solve
+    from scipy.optimize import minimize
+    from scipy.spatial.distance import cdist
+
+    n, f = x.shape
+
+    def loss(logs: FloatArray) -> tuple[float, FloatArray]:
+        signal, noise = np.exp(logs[:2])
+        points = x / np.exp(logs[2:])
+        root = np.sqrt(5.0) * cdist(points, points)
+        decay = np.exp(-root)
+        process = signal * (1 + root + root**2 / 3) * decay
+        covariance = process.copy()
+        covariance[np.diag_indices(n)] += noise
+        try:
+            factor = cho_factor(covariance, lower=True)
+        except np.linalg.LinAlgError:
+            return np.inf, np.zeros_like(logs)
+        weights = cho_solve(factor, y)
+        value = 0.5 * y @ weights + np.log(factor[0].diagonal()).sum()
+        inner = cho_solve(factor, np.eye(n)) - np.outer(weights, weights)
+        pull = inner * (5 / 3 * signal) * (1 + root) * decay
+        lengths = 2 * (pull.sum(axis=1) @ points**2 - ((pull @ points) * points).sum(axis=0))
+        gradient = [(inner * process).sum(), noise * inner.trace(), *lengths]
+        return float(value), 0.5 * np.array(gradient)
+
+    bounds = [(1e-2, 1e3), (1e-8, 1.0), *[(0.05, 1e3)] * f]
+    first = start or _Scales(1.0, 1e-3, np.full(f, 2.0))
+    logs = np.log([first.signal, first.noise, *first.lengths])
+    found = minimize(
+        loss, logs, jac=True, method="L-BFGS-B", bounds=np.log(bounds),
+        options={"maxiter": _MORE_STEPS if start else _STEPS},
+    )  # fmt: skip
+    signal, noise, *lengths = np.exp(found.x)
+    return _Scales(float(signal), float(noise), np.array(lengths))
 
 
 def _matern(a: FloatArray, b: FloatArray) -> FloatArray:
