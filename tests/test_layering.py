@@ -18,6 +18,8 @@ HEAVY = {
 }  # fmt: skip
 
 MAY_IMPORT_HEAVY = {
+    "cost_models/accuracy/cell_kernels.py": "compiled by numba; imported by the training alone",
+    "cost_models/accuracy/cell_training.py": "trains; imported inside a function",
     "cost_models/accuracy/cell_torch.py": "defines torch modules; imported by the training alone",
     "cost_models/accuracy/grouped.py": "defines torch modules; imported by the training alone",
     "cost_models/accuracy/growing_torch.py": "defines torch modules; imported by the training",

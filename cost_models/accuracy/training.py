@@ -142,15 +142,9 @@ def train(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     steps = len(x) // recipe.batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.epochs * steps
-    )
+    schedule = one_cycle(optimizer, recipe, steps)
     shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
     tests = x_test[:, None].expand(-1, len(seeds), -1)
-
-    def correct(scores: Tensor) -> NDArray[np.uint16]:
-        return credit(scores, y_test).sum(0).round().numpy().astype(np.uint16)
-
     history = []
     for _ in range(recipe.epochs):
         model.train()
@@ -165,14 +159,48 @@ def train(
             schedule.step()
         model.eval()
         with torch.no_grad():
-            history.append(correct(model(tests)))
-    calibration = x[:1000, None].expand(-1, len(seeds), -1)
-    parameters, macs = costs(build(1), x[:1, None])
-    return Trained(
-        correct=np.stack(history, axis=1),
-        correct_fp16=correct(reduced_precision(model, calibration, tests, to_fp16)),
-        correct_int8=correct(reduced_precision(model, calibration, tests, to_int8)),
-        cpu_s=time.process_time() - start,
-        parameters=parameters,
-        macs=macs,
+            history.append(_count(credit(model(tests), y_test)))
+    return measured(model, build, task, np.stack(history, axis=1), start)
+
+
+def one_cycle(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int
+) -> torch.optim.lr_scheduler.OneCycleLR:
+    """The schedule of a recipe with a number of steps per epoch."""
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=recipe.epochs * steps
     )
+
+
+def measured(
+    model: Grouped,
+    build: Callable[[int], Grouped],
+    task: Task,
+    correct: NDArray[np.uint16],
+    start: float,
+) -> Trained:
+    """What a trained network reached, with what it reaches in reduced precision.
+
+    Args:
+        model: In evaluation mode.
+        build: What made it.
+        task: What it was trained on.
+        correct: After each epoch, ``[s, e]``.
+        start: Process time when the training began.
+    """
+    x, _, x_test, y_test = map(torch.from_numpy, task.data())
+    _, credit = MARKING[task.metric]
+    copies = correct.shape[0]
+    calibration, tests = (t[:1000, None].expand(-1, copies, -1) for t in (x, x_test))
+    half, eighth = (
+        _count(credit(reduced_precision(model, calibration, tests, rounding), y_test))
+        for rounding in (to_fp16, to_int8)
+    )
+    parameters, macs = costs(build(1), x[:1, None])
+    spent = time.process_time() - start
+    return Trained(correct, half, eighth, spent, parameters, macs)
+
+
+def _count(credit: Tensor) -> NDArray[np.uint16]:
+    """Correct sequences of each copy, ``[s]``."""
+    return credit.sum(0).round().numpy().astype(np.uint16)
