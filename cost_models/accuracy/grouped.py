@@ -125,7 +125,7 @@ def reduced_precision(
     weights = [m.weight.detach().clone() for m in convolutions]
 
     def per_seed(value: Tensor) -> Tensor:
-        return value.view(len(value), network.seeds, -1)
+        return value.reshape(len(value), network.seeds, -1)  # a strided slice has no view
 
     def observe(module: nn.Module, inputs: tuple[Tensor]) -> None:
         largest[module] = per_seed(inputs[0]).abs().amax(dim=(0, 2), keepdim=True)

@@ -25,8 +25,10 @@ from codesign_gym.search_spaces.files import write_arrays, write_whole
 
 METRICS = {
     "cell-network": ("accuracy",),
+    "darts-1d": ("accuracy",),
     "mobilenet-1d": ("accuracy",),
     "nas-bench-201-1d": ("accuracy", "iou", "r2"),
+    "proxylessnas-1d": ("accuracy",),
     "resnet9-1d": ("accuracy",),
     "unet-1d": ("iou",),
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from codesign_gym.cost_models.accuracy.cell_torch import CellNetwork
+from codesign_gym.cost_models.accuracy.darts_torch import DartsNetwork
 from codesign_gym.cost_models.accuracy.grouped import (
     Grouped,
     costs,
@@ -22,6 +23,7 @@ from codesign_gym.cost_models.accuracy.grouped import (
     to_fp16,
     to_int8,
 )
+from codesign_gym.cost_models.accuracy.mobile_torch import MobileNetwork
 from codesign_gym.cost_models.accuracy.mobilenet_torch import MobileNet1d
 from codesign_gym.cost_models.accuracy.nas_bench_201_torch import ImageNetwork, SequenceNetwork
 from codesign_gym.cost_models.accuracy.recipe import Recipe
@@ -32,6 +34,10 @@ from codesign_gym.search_spaces.errors import unknown_name
 
 MODULES: dict[str, dict[str, Callable[[Mapping[str, object], int], Grouped]]] = {
     "cell-network": {"accuracy": CellNetwork.of},
+    "darts": {"accuracy": partial(DartsNetwork.of, "darts")},
+    "darts-1d": {"accuracy": partial(DartsNetwork.of, "darts-1d")},
+    "darts-imagenet": {"accuracy": partial(DartsNetwork.of, "darts-imagenet")},
+    "fbnet": {"accuracy": partial(MobileNetwork.of, "fbnet")},
     "mobilenet-1d": {"accuracy": MobileNet1d.of},
     "nas-bench-201": {"accuracy": ImageNetwork.of},
     "nas-bench-201-1d": {
@@ -39,6 +45,8 @@ MODULES: dict[str, dict[str, Callable[[Mapping[str, object], int], Grouped]]] = 
         "iou": SequenceNetwork.dense_of,
         "r2": SequenceNetwork.dense_of,
     },
+    "proxylessnas": {"accuracy": partial(MobileNetwork.of, "proxylessnas")},
+    "proxylessnas-1d": {"accuracy": partial(MobileNetwork.of, "proxylessnas-1d")},
     "resnet9-1d": {"accuracy": ResNet9.of},
     "unet-1d": {"iou": UNet.of},
 }
