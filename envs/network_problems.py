@@ -38,6 +38,8 @@ class Setting(NamedTuple):
 
 SETTINGS = {
     "darts-asic": Setting("darts", 10.0, 0.127, 8.2e3, "DARTS cells on CIFAR-10"),
+    "hybrid-asic": Setting("hybrid-vision", 60.0, 1.5, 1.2e5, "hybrid vision networks on ImageNet"),
+    "moe-vit-asic": Setting("moe-vit", 100.0, 4.1, 2.8e5, "mixtures of experts for two tasks"),
     "proxylessnas-asic": Setting("proxylessnas", 30.0, 0.353, 2.7e4, "mobile networks on ImageNet"),
 }
 """Problems by name; latencies are such that about a third of random designs of 4 mm2 meet them."""

@@ -24,7 +24,9 @@ from codesign_gym.search_spaces.networks import (
     draco_mobilenet,
     fbnet,
     growing_network,
+    hybrid_vision,
     mobilenet_1d,
+    moe_vit,
     nas_bench_201,
     nas_bench_201_1d,
     proxylessnas,
@@ -59,10 +61,12 @@ __all__ = [
     "gemm_kernel",
     "growing_network",
     "heterogeneous_accelerator",
+    "hybrid_vision",
     "in_group",
     "list_spaces",
     "make_space",
     "mobilenet_1d",
+    "moe_vit",
     "nas_bench_201",
     "nas_bench_201_1d",
     "proxylessnas",
@@ -86,6 +90,8 @@ SPACES.register("darts-imagenet")(darts_imagenet)
 SPACES.register("draco-mobilenet")(draco_mobilenet)
 SPACES.register("growing-network")(growing_network)
 SPACES.register("fbnet")(fbnet)
+SPACES.register("hybrid-vision")(hybrid_vision)
+SPACES.register("moe-vit")(moe_vit)
 SPACES.register("mobilenet-1d")(mobilenet_1d)
 SPACES.register("nas-bench-201")(nas_bench_201)
 SPACES.register("nas-bench-201-1d")(nas_bench_201_1d)

@@ -23,6 +23,7 @@ from codesign_gym.cost_models.accuracy.grouped import (
     to_fp16,
     to_int8,
 )
+from codesign_gym.cost_models.accuracy.hybrid_torch import HybridNetwork
 from codesign_gym.cost_models.accuracy.mobile_torch import MobileNetwork
 from codesign_gym.cost_models.accuracy.mobilenet_torch import MobileNet1d
 from codesign_gym.cost_models.accuracy.nas_bench_201_torch import ImageNetwork, SequenceNetwork
@@ -38,6 +39,7 @@ MODULES: dict[str, dict[str, Callable[[Mapping[str, object], int], Grouped]]] = 
     "darts-1d": {"accuracy": partial(DartsNetwork.of, "darts-1d")},
     "darts-imagenet": {"accuracy": partial(DartsNetwork.of, "darts-imagenet")},
     "fbnet": {"accuracy": partial(MobileNetwork.of, "fbnet")},
+    "hybrid-vision": {"accuracy": HybridNetwork.of},
     "mobilenet-1d": {"accuracy": MobileNet1d.of},
     "nas-bench-201": {"accuracy": ImageNetwork.of},
     "nas-bench-201-1d": {

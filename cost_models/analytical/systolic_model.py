@@ -20,7 +20,6 @@ from codesign_gym.cost_models.workloads.layers import Layers
 from codesign_gym.cost_models.workloads.load import load_workload
 from codesign_gym.cost_models.workloads.networks import NETWORKS, Workloads, network
 from codesign_gym.cost_models.workloads.spaces import (
-    MOST_NETWORKS,
     NETWORK_SPACES,
     all_networks,
     faults,
@@ -34,6 +33,9 @@ from codesign_gym.search_spaces import (
     make_space,
     systolic_accelerator,
 )
+
+LISTED = 2000
+"""Spaces of up to so many networks are written as layers once, others for each batch of designs."""
 
 
 class SystolicModel(CostModel):
@@ -64,7 +66,7 @@ class SystolicModel(CostModel):
                 raise InputError(f"batch must be 1 for networks of a space, got {batch}")
             self._network = make_space(workload)
             self.space = self._network * accelerator
-            if self._network.size <= MOST_NETWORKS:
+            if self._network.size <= LISTED:
                 self._fixed = all_networks(self._network)
         else:
             self._fixed = Workloads.of(_layers(workload, batch))

@@ -14,8 +14,10 @@ from codesign_gym.cost_models.workloads import (
     cell,
     darts,
     growth,
+    hybrid,
     mobile,
     mobilenet,
+    moe_vit,
     nas_bench_201,
     parts,
     resnet9,
@@ -48,6 +50,8 @@ _LOWERINGS = {
     "draco-mobilenet": _Lowering(mobilenet.layer_keys, mobilenet.layer),
     "fbnet": _Lowering(partial(mobile.layer_keys, "fbnet")),
     "growing-network": _Lowering(growth.layer_keys, growth.layer),
+    "hybrid-vision": _Lowering(hybrid.layer_keys, fault=hybrid.fault),
+    "moe-vit": _Lowering(moe_vit.layer_keys, fault=moe_vit.fault),
     "mobilenet-1d": _Lowering(mobilenet.layer_keys_1d, mobilenet.layer_1d),
     "nas-bench-201": _Lowering(nas_bench_201.layer_keys, nas_bench_201.layer),
     "nas-bench-201-1d": _Lowering(nas_bench_201.layer_keys_1d, nas_bench_201.layer_1d),
@@ -141,7 +145,7 @@ def sizes(space: SearchSpace, designs: Designs) -> Sizes:
     """How large the network of each design is; all must be such as can be built.
 
     Raises:
-        InputError: The space is none whose layers say what is trained beside their weights.
+        InputError: The space is none whose layers say what is trained in them.
     """
     name = network_space(space)
     lowering = _LOWERINGS[name]
@@ -151,9 +155,7 @@ def sizes(space: SearchSpace, designs: Designs) -> Sizes:
     if not len(designs):
         return Sizes(*np.zeros((2, 0), dtype=np.int64))
     keys, loads = _counted(lowering, space.decode(space.canonical(designs)))
-    layers = loads.layers
-    beside = np.array([key.extra for key in keys], dtype=np.int64)
-    columns = (layers.macs * layers.repeat, layers.weights * layers.repeat + beside)
+    columns = (loads.layers.macs, np.array([key.trained for key in keys], dtype=np.int64))
     return Sizes(
         *(
             np.add.reduceat(column[loads.indices] * loads.counts, loads.indptr[:-1])

@@ -4,8 +4,10 @@ from codesign_gym.search_spaces.networks.cell import cell_network
 from codesign_gym.search_spaces.networks.darts import darts, darts_1d, darts_imagenet
 from codesign_gym.search_spaces.networks.fbnet import fbnet
 from codesign_gym.search_spaces.networks.growth import growing_network
+from codesign_gym.search_spaces.networks.hybrid import hybrid_vision
 from codesign_gym.search_spaces.networks.mobile import proxylessnas, proxylessnas_1d
 from codesign_gym.search_spaces.networks.mobilenet import draco_mobilenet, mobilenet_1d
+from codesign_gym.search_spaces.networks.moe_vit import moe_vit
 from codesign_gym.search_spaces.networks.nas_bench_201 import (
     CellSpace,
     nas_bench_201,
@@ -24,7 +26,9 @@ __all__ = [
     "draco_mobilenet",
     "fbnet",
     "growing_network",
+    "hybrid_vision",
     "mobilenet_1d",
+    "moe_vit",
     "nas_bench_201",
     "nas_bench_201_1d",
     "proxylessnas",

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from codesign_gym.cost_models import SystolicModel
-from codesign_gym.cost_models.accuracy.grouped import costs
+from codesign_gym.cost_models.accuracy.grouped import costs, seeded
+from codesign_gym.cost_models.accuracy.hybrid_torch import HybridNetwork
 from codesign_gym.cost_models.accuracy.mobile_torch import Shuffle
+from codesign_gym.cost_models.accuracy.moe_vit_torch import MoeVitNetwork
 from codesign_gym.cost_models.accuracy.training import builder
 from codesign_gym.cost_models.analytical.network_size import NetworkSize
 from codesign_gym.cost_models.workloads import mobile
 from codesign_gym.cost_models.workloads.parts import layer
-from codesign_gym.cost_models.workloads.spaces import from_space, sizes, workloads_of
+from codesign_gym.cost_models.workloads.spaces import faults, from_space, sizes, workloads_of
 from codesign_gym.search_spaces import InputError, make_space
 from codesign_gym.search_spaces.networks.darts import read_cells, write_cells
 from codesign_gym.search_spaces.networks.fbnet import FBNET
 from codesign_gym.search_spaces.networks.mobile import Block, Mobile, read_block
+from codesign_gym.search_spaces.networks.moe_vit import TASKS, TOKENS
 
+# Spaces whose modules compute nothing but convolutions.
 INPUTS = {
     "darts": (1, 3, 32, 32),
     "darts-1d": (1, 1, 40),
@@ -79,19 +86,33 @@ def test_batches_are_single_designs(name: str) -> None:
     assert len(sizes(space, designs[:0]).macs) == 0
 
 
-@pytest.mark.parametrize("name", ["darts-1d", "proxylessnas-1d"])
-def test_copies_are_independent(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("darts-1d", (1, 40)),
+        ("proxylessnas-1d", (1, 40)),
+        ("fbnet", (3, 64, 64)),
+        ("hybrid-vision", (3, 64, 64)),
+    ],
+)
+def test_copies_are_independent(name: str, shape: tuple[int, ...]) -> None:
     """Two copies side by side say what each says alone."""
-    from codesign_gym.cost_models.accuracy.grouped import seeded
-
     space = make_space(name)
-    [network] = space.decode(space.sample(1, 3))
-    build = builder(name, network)
-    x = torch.randn(4, 2, 40, generator=torch.Generator().manual_seed(0))
-    both = seeded(build, (5, 6)).eval()(x)
-    for copy, seed in enumerate((5, 6)):
-        alone = seeded(build, (seed,)).eval()(x[:, copy : copy + 1])
-        torch.testing.assert_close(both[:, copy : copy + 1], alone, atol=1e-4, rtol=1e-4)
+    designs = space.sample(20, 3)
+    fit = next(i for i, fault in enumerate(faults(space, designs)) if not fault)
+    [network] = space.decode(designs[[fit]])
+    build, c = builder(name, network), shape[0]
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 2 * c, *shape[1:], generator=generator)
+    with torch.no_grad():
+        both = seeded(build, (5, 6)).eval()(x)
+        alone = [
+            seeded(build, (seed,)).eval()(x[:, copy * c : (copy + 1) * c])
+            for copy, seed in enumerate((5, 6))
+        ]
+    assert not torch.allclose(alone[0], alone[1])
+    for copy, part in enumerate(alone):
+        torch.testing.assert_close(both[:, copy : copy + 1], part, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -167,8 +188,7 @@ def test_published_mobile_networks(
 ) -> None:
     parts = mobile.parts(network, blocks)
     layers = [layer(part) for part in parts]
-    weights = sum(int(table.weights.sum()) for table in layers)
-    assert weights + sum(part.extra for part in parts) == parameters
+    assert sum(part.trained for part in parts) == parameters
     assert round(sum(int(table.macs.sum()) for table in layers) / 1e6, 1) == macs
 
 
@@ -242,6 +262,114 @@ def test_dead_edges_cost_nothing_on_an_accelerator() -> None:
     cells = np.array([[3, 0, 0, 0, 0, 0], [0] * 6, [3, 3, 3, 3, 3, 3]])
     latency = model.evaluate(np.hstack([cells, np.repeat(hardware, 3, axis=0)]))["latency_ms"]
     assert 0 < latency[0] == latency[1] < latency[2]
+
+
+def measured(name: str, network: dict[str, Any]) -> tuple[int, int]:
+    """MACs that torch counts while a network with attention runs, and its trained numbers."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        if name == "hybrid-vision":
+            module: torch.nn.Module = HybridNetwork.of(network).eval()
+            module(torch.zeros(1, 3, network["size"], network["size"]))
+        else:
+            module = MoeVitNetwork.of(network).eval()
+            for task in range(len(TASKS)):
+                assert module(torch.randn(1, 3, 224, 224), task).shape[1] == TOKENS
+    return counter.get_total_flops() // 2, sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize("name", ["hybrid-vision", "moe-vit"])
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_layers_and_modules_with_attention_agree(name: str, seed: int) -> None:
+    space = make_space(name)
+    designs = space.sample(40, seed)
+    # Small ones alone: the large take a second each.
+    sound = [i for i, fault in enumerate(faults(space, designs)) if not fault]
+    macs = sizes(space, designs[sound]).macs
+    design = designs[sound][[int(macs.argmin())]]
+    found = sizes(space, design)
+    [layers] = from_space(space, design)
+    assert int(layers.macs.sum()) == found.macs[0]
+    [network] = space.decode(design)
+    assert (found.macs[0], found.parameters[0]) == measured(name, network)
+
+
+def test_a_transformer_without_experts_is_the_published_one() -> None:
+    """ViT-S/16 has 22,050,664 numbers, among them a class token with its position and a head."""
+    space = make_space("moe-vit")
+    plain = {"depth": 12, "width": 384, "heads": 6, "every": 0}
+    found = sizes(space, space.encode([plain]))
+    ours = 2 * 2 * 384 + (384 + 1) * 41 - 2 * 384  # both norms and answers, for the one norm
+    assert found.parameters[0] == 22_050_664 - 2 * 384 - 385 * 1000 + ours
+    one = found.macs[0] - 196 * 384 * 41
+    blocks = 12 * (196 * 12 * 384**2 + 2 * 196**2 * 384)
+    assert one == 2 * (blocks + 196 * 768 * 384)
+
+
+def test_experts_share_the_tokens() -> None:
+    space = make_space("moe-vit")
+    base = {"depth": 6, "width": 192, "heads": 3, "every": 2, "ratio": 1}
+    tops = {"top_segmentation": 1, "top_depth": 4}
+    few, many = (space.encode([{**base, **tops, "experts": e}]) for e in (4, 16))
+    assert sizes(space, few).macs < sizes(space, many).macs  # larger routers, the same experts
+    router, tasks, blocks = 196 * 192, 2, 3
+    assert sizes(space, many).macs - sizes(space, few).macs == router * 12 * tasks * blocks
+    expert, routers = 2 * 192**2 + 2 * 192, tasks * 12 * 192
+    more = sizes(space, many).parameters - sizes(space, few).parameters
+    assert more == blocks * (12 * expert + routers)
+    [layers] = from_space(space, many)
+    rows = [int(h) for h, c, k in zip(layers.h, layers.c, layers.k, strict=True) if c == k == 192]
+    assert sum(rows) == 2 * 6 * 196 + blocks * 2 * (1 + 4) * 196  # projections, experts
+    assert {12, 13, 49} <= set(rows)
+
+
+def test_a_gated_linear_unit_costs_half_as_much_again() -> None:
+    space = make_space("hybrid-vision")
+    [network] = space.decode(space.sample(1, 0) * 0)
+    network |= {f"convolutions_{i}": 1 for i in (1, 2, 3, 4)} | {"transformers_4": 2}
+    without, plain, gated = (
+        sizes(space, space.encode([{**network, **changes}])).macs[0]
+        for changes in ({"transformers_4": 0}, {}, {"feed_forward": "glu"})
+    )
+    tokens, width = 4 * 4, 256
+    assert gated - plain == 2 * tokens * width * (2 * width)
+    assert plain - without == 2 * (tokens * 8 * width**2 + 2 * tokens**2 * width)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("hybrid-vision", {}, "stage 1 has no block"),
+        (
+            "hybrid-vision",
+            {f"transformers_{i}": 1 for i in (1, 2, 3, 4)} | {"heads": 6},
+            "stage 1: 6 heads do not divide 32 channels",
+        ),
+        ("moe-vit", {"width": 256}, "3 heads do not divide 256 features"),
+        ("moe-vit", {"every": 1, "top_depth": 4}, "4 experts per token of 2"),
+    ],
+)
+def test_networks_that_cannot_be_built(name: str, changes: dict[str, Any], reason: str) -> None:
+    space = make_space(name)
+    [network] = space.decode(space.sample(1, 0) * 0)
+    bad = space.encode([{**network, **changes}])
+    assert faults(space, bad) == [reason]
+    with pytest.raises(InputError, match=f"design 0 of {name!r} cannot be built: {reason}"):
+        from_space(space, bad)
+    sound = next(d for d in space.sample(50, 0) if not faults(space, d[None])[0])
+    both = np.vstack([bad, sound[None]])
+    size = NetworkSize(name).evaluate(both)
+    assert size.valid.tolist() == [False, True]
+    assert size.reason(0) == reason
+    chip = SystolicModel(name)
+    hardware = chip.space.sample(2, 0)[:, len(space) :]
+    joint = np.hstack([both, hardware])
+    costs_of = chip.evaluate(joint)
+    assert costs_of.valid.tolist() == [False, True]
+    assert costs_of.reason(0) == reason
+    assert not chip.evaluate(joint[:1]).valid.any()
+    with pytest.raises(InputError, match=reason):
+        chip.explain(joint[:1])
 
 
 def test_spaces_without_known_parameters_say_so() -> None:
