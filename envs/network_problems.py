@@ -2,7 +2,8 @@
 
 Accuracies on CIFAR-10 and ImageNet cannot be measured here and are not made up: a network's
 multiply-accumulates, which it is asked to have many of in little time and energy, stand for what it
-can compute. ``nas201-mnist1d`` has measured accuracies.
+can compute. ``nas201-mnist1d`` and ``nas201-mnist1d-asic`` have measured accuracies, of networks
+that were trained; those that were not (yet) are invalid.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from codesign_gym.cost_models import SystolicModel
+from codesign_gym.cost_models import AccuracyTable, SystolicModel
 from codesign_gym.cost_models.analytical.network_size import NetworkSize
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
@@ -70,7 +71,46 @@ def _network_and_accelerator(name: str) -> DesignProblem:
     )
 
 
+NAS201 = ("nas-bench-201-1d", "mnist1d")
+"""Space and task of the measured accuracies."""
+
+
+def nas201_mnist1d() -> DesignProblem:
+    """The most accurate of NAS-Bench-201's cells on MNIST-1D: a benchmark that answers at once."""
+    accuracy = AccuracyTable(*NAS201, word=False)
+    return DesignProblem(
+        name="nas201-mnist1d",
+        space=accuracy.space,
+        models=(accuracy,),
+        objective_names=("accuracy_pct",),
+        specs=(),
+        reward=WeightedProduct({"accuracy_pct": 1.0}, {"accuracy_pct": 100.0}),
+        description="NAS-Bench-201's cells on MNIST-1D: accuracy",
+        source="accuracies trained with codesign train-table",
+    )
+
+
+def nas201_mnist1d_asic() -> DesignProblem:
+    """Cell and accelerator together: accurate and frugal, under a latency and an area spec."""
+    chip = SystolicModel(NAS201[0])
+    return DesignProblem(
+        name="nas201-mnist1d-asic",
+        space=chip.space,
+        models=(chip, AccuracyTable(*NAS201)),
+        objective_names=("accuracy_pct", "energy_uj"),
+        specs=(Spec("latency_ms", "<=", 0.003), Spec("area_mm2", "<=", 2.0)),
+        # MnasNet's exponent of cost, -0.07: 5 % of accuracy for a doubling or halving.
+        reward=WeightedProduct(
+            {"accuracy_pct": 1.0, "energy_uj": -0.07}, {"accuracy_pct": 100.0, "energy_uj": 1.5}
+        ),
+        description="NAS-Bench-201's cells on MNIST-1D x systolic accelerator: accuracy, energy",
+        source="accuracies trained with codesign train-table; SCALE-Sim's accelerator",
+    )
+
+
 NETWORK_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {
-    name: partial(_network_and_accelerator, name) for name in SETTINGS
+    "nas201-mnist1d": nas201_mnist1d,
+    "nas201-mnist1d-asic": nas201_mnist1d_asic,
+    **{name: partial(_network_and_accelerator, name) for name in SETTINGS},
 }
 """Name -> function that makes the problem."""

@@ -183,8 +183,9 @@ def compile_table(
         "data": f"MNIST-1D, {get_task(task).made}; mnist1d {version('mnist1d')}",
         "test_size": TEST_SIZE,
         "cpu_hours": round(sum(row["cpu_s"] for row in rows) / 3600, 2),
-        "versions": {p: version(p) for p in ("torch", "numpy", "mnist1d")},
+        "versions": {p: version(p) for p in ("torch", "numba", "numpy", "mnist1d")},
         "machine": platform.machine(),
+        **_noise([row["correct"] for row in rows]),
     }
     columns: dict[str, NDArray[Any]] = {
         key: np.array([row[key] for row in rows], dtype=np.uint16)
@@ -197,6 +198,15 @@ def compile_table(
             columns[key] = np.array([row[key] for row in rows], dtype=np.int64)
     columns["provenance"] = np.array(json.dumps(provenance))
     write_arrays(table, columns)
+
+
+def _noise(correct: Sequence[Sequence[Sequence[int]]]) -> dict[str, float]:
+    """How far the mean of a network's seeds is off, one standard deviation; {} for one seed."""
+    last = np.array(correct, dtype=np.float64)[:, :, -1] * 100 / TEST_SIZE
+    if last.shape[1] < 2:
+        return {}
+    variance = last.var(axis=1, ddof=1).mean() / last.shape[1]
+    return {"noise_of_mean_pct": round(float(np.sqrt(variance)), 3)}
 
 
 def _train_row(
