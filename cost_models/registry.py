@@ -13,6 +13,7 @@ from codesign_gym.cost_models.accuracy.zero_cost import ZeroCostProxies
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel
+from codesign_gym.cost_models.analytical.network_size import NetworkSize
 from codesign_gym.cost_models.analytical.roofline import RooflineModel
 from codesign_gym.cost_models.analytical.spatial_model import SpatialModel
 from codesign_gym.cost_models.analytical.systolic_model import SystolicModel
@@ -35,6 +36,7 @@ COST_MODELS.register("soc")(SocModel)
 COST_MODELS.register("dram")(DramModel)
 COST_MODELS.register("growth-mnist1d")(GrowthModel)
 COST_MODELS.register("gemm-kernel-times")(GemmKernelModel)
+COST_MODELS.register("network-size")(NetworkSize)
 COST_MODELS.register("roofline")(RooflineModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)

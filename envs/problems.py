@@ -17,6 +17,7 @@ from codesign_gym.envs.dram_problems import DRAM_PROBLEMS
 from codesign_gym.envs.growth_problems import GROWTH_PROBLEMS
 from codesign_gym.envs.kernel_problems import KERNEL_PROBLEMS
 from codesign_gym.envs.nasaic import NASAIC_PROBLEMS
+from codesign_gym.envs.network_problems import NETWORK_PROBLEMS
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.soc_problems import SOC_PROBLEMS
@@ -37,6 +38,7 @@ for _problems in (
     GROWTH_PROBLEMS,
     KERNEL_PROBLEMS,
     NASAIC_PROBLEMS,
+    NETWORK_PROBLEMS,
     SOC_PROBLEMS,
     SYNTHETIC_PROBLEMS,
 ):

@@ -18,10 +18,16 @@ HEAVY = {
 }  # fmt: skip
 
 MAY_IMPORT_HEAVY = {
+    "cost_models/accuracy/cell_kernels.py": "compiled by numba; imported by the training alone",
+    "cost_models/accuracy/cell_training.py": "trains; imported inside a function",
     "cost_models/accuracy/cell_torch.py": "defines torch modules; imported by the training alone",
+    "cost_models/accuracy/darts_torch.py": "defines torch modules; imported by the training",
     "cost_models/accuracy/grouped.py": "defines torch modules; imported by the training alone",
     "cost_models/accuracy/growing_torch.py": "defines torch modules; imported by the training",
+    "cost_models/accuracy/hybrid_torch.py": "defines torch modules; imported by the training",
+    "cost_models/accuracy/mobile_torch.py": "defines torch modules; imported by the training",
     "cost_models/accuracy/mobilenet_torch.py": "defines torch modules; imported by the training",
+    "cost_models/accuracy/moe_vit_torch.py": "defines torch modules; imported by who has images",
     "cost_models/accuracy/nas_bench_201_torch.py": "defines torch modules; imported by who trains",
     "cost_models/accuracy/resnet9_torch.py": "defines torch modules; imported by the training",
     "cost_models/accuracy/training.py": "trains with torch; imported inside a function",

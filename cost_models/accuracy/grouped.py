@@ -8,7 +8,7 @@ channels, ``l`` positions; channels of one seed stand together, ``[b, s*c, l]``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import torch
@@ -51,7 +51,13 @@ def seeded(build: Callable[[int], G], seeds: Sequence[int]) -> G:
         for seed in seeds:
             torch.manual_seed(seed)
             states.append(build(1).state_dict())
-        grouped = build(len(seeds))
+    return assembled(build, states)
+
+
+def assembled(build: Callable[[int], G], states: Sequence[Mapping[str, Tensor]]) -> G:
+    """A grouped network whose group ``i`` has the numbers of ``states[i]``, one copy each."""
+    with torch.random.fork_rng(devices=[]):
+        grouped = build(len(states))
     grouped.load_state_dict(
         {
             name: torch.cat([state[name] for state in states]) if value.dim() else value
@@ -119,7 +125,7 @@ def reduced_precision(
     weights = [m.weight.detach().clone() for m in convolutions]
 
     def per_seed(value: Tensor) -> Tensor:
-        return value.view(len(value), network.seeds, -1)
+        return value.reshape(len(value), network.seeds, -1)  # a strided slice has no view
 
     def observe(module: nn.Module, inputs: tuple[Tensor]) -> None:
         largest[module] = per_seed(inputs[0]).abs().amax(dim=(0, 2), keepdim=True)

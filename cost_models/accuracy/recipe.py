@@ -24,8 +24,10 @@ class Recipe:
 
 RECIPES = {
     "cell-network": Recipe(),
+    "darts-1d": Recipe(epochs=4),
     "mobilenet-1d": Recipe(epochs=8),
     "nas-bench-201-1d": Recipe(),
+    "proxylessnas-1d": Recipe(epochs=6),
     "resnet9-1d": Recipe(epochs=8),
     "unet-1d": Recipe(epochs=8),
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from codesign_gym.cost_models.accuracy.cell_torch import CellNetwork
+from codesign_gym.cost_models.accuracy.darts_torch import DartsNetwork
 from codesign_gym.cost_models.accuracy.grouped import (
     Grouped,
     costs,
@@ -22,6 +23,8 @@ from codesign_gym.cost_models.accuracy.grouped import (
     to_fp16,
     to_int8,
 )
+from codesign_gym.cost_models.accuracy.hybrid_torch import HybridNetwork
+from codesign_gym.cost_models.accuracy.mobile_torch import MobileNetwork
 from codesign_gym.cost_models.accuracy.mobilenet_torch import MobileNet1d
 from codesign_gym.cost_models.accuracy.nas_bench_201_torch import ImageNetwork, SequenceNetwork
 from codesign_gym.cost_models.accuracy.recipe import Recipe
@@ -32,6 +35,11 @@ from codesign_gym.search_spaces.errors import unknown_name
 
 MODULES: dict[str, dict[str, Callable[[Mapping[str, object], int], Grouped]]] = {
     "cell-network": {"accuracy": CellNetwork.of},
+    "darts": {"accuracy": partial(DartsNetwork.of, "darts")},
+    "darts-1d": {"accuracy": partial(DartsNetwork.of, "darts-1d")},
+    "darts-imagenet": {"accuracy": partial(DartsNetwork.of, "darts-imagenet")},
+    "fbnet": {"accuracy": partial(MobileNetwork.of, "fbnet")},
+    "hybrid-vision": {"accuracy": HybridNetwork.of},
     "mobilenet-1d": {"accuracy": MobileNet1d.of},
     "nas-bench-201": {"accuracy": ImageNetwork.of},
     "nas-bench-201-1d": {
@@ -39,6 +47,8 @@ MODULES: dict[str, dict[str, Callable[[Mapping[str, object], int], Grouped]]] = 
         "iou": SequenceNetwork.dense_of,
         "r2": SequenceNetwork.dense_of,
     },
+    "proxylessnas": {"accuracy": partial(MobileNetwork.of, "proxylessnas")},
+    "proxylessnas-1d": {"accuracy": partial(MobileNetwork.of, "proxylessnas-1d")},
     "resnet9-1d": {"accuracy": ResNet9.of},
     "unet-1d": {"iou": UNet.of},
 }
@@ -142,15 +152,9 @@ def train(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     steps = len(x) // recipe.batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=recipe.epochs * steps
-    )
+    schedule = one_cycle(optimizer, recipe, steps)
     shuffles = [torch.Generator().manual_seed(seed) for seed in seeds]
     tests = x_test[:, None].expand(-1, len(seeds), -1)
-
-    def correct(scores: Tensor) -> NDArray[np.uint16]:
-        return credit(scores, y_test).sum(0).round().numpy().astype(np.uint16)
-
     history = []
     for _ in range(recipe.epochs):
         model.train()
@@ -165,14 +169,48 @@ def train(
             schedule.step()
         model.eval()
         with torch.no_grad():
-            history.append(correct(model(tests)))
-    calibration = x[:1000, None].expand(-1, len(seeds), -1)
-    parameters, macs = costs(build(1), x[:1, None])
-    return Trained(
-        correct=np.stack(history, axis=1),
-        correct_fp16=correct(reduced_precision(model, calibration, tests, to_fp16)),
-        correct_int8=correct(reduced_precision(model, calibration, tests, to_int8)),
-        cpu_s=time.process_time() - start,
-        parameters=parameters,
-        macs=macs,
+            history.append(_count(credit(model(tests), y_test)))
+    return measured(model, build, task, np.stack(history, axis=1), start)
+
+
+def one_cycle(
+    optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int
+) -> torch.optim.lr_scheduler.OneCycleLR:
+    """The schedule of a recipe with a number of steps per epoch."""
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.learning_rate, total_steps=recipe.epochs * steps
     )
+
+
+def measured(
+    model: Grouped,
+    build: Callable[[int], Grouped],
+    task: Task,
+    correct: NDArray[np.uint16],
+    start: float,
+) -> Trained:
+    """What a trained network reached, with what it reaches in reduced precision.
+
+    Args:
+        model: In evaluation mode.
+        build: What made it.
+        task: What it was trained on.
+        correct: After each epoch, ``[s, e]``.
+        start: Process time when the training began.
+    """
+    x, _, x_test, y_test = map(torch.from_numpy, task.data())
+    _, credit = MARKING[task.metric]
+    copies = correct.shape[0]
+    calibration, tests = (t[:1000, None].expand(-1, copies, -1) for t in (x, x_test))
+    half, eighth = (
+        _count(credit(reduced_precision(model, calibration, tests, rounding), y_test))
+        for rounding in (to_fp16, to_int8)
+    )
+    parameters, macs = costs(build(1), x[:1, None])
+    spent = time.process_time() - start
+    return Trained(correct, half, eighth, spent, parameters, macs)
+
+
+def _count(credit: Tensor) -> NDArray[np.uint16]:
+    """Correct sequences of each copy, ``[s]``."""
+    return credit.sum(0).round().numpy().astype(np.uint16)

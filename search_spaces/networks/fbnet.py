@@ -7,6 +7,7 @@ there ``skip`` stands for what the tables measured, a projection.
 
 from __future__ import annotations
 
+from codesign_gym.search_spaces.networks.mobile import Mobile
 from codesign_gym.search_spaces.parameters import Categorical
 from codesign_gym.search_spaces.space import SearchSpace
 
@@ -17,6 +18,15 @@ BLOCKS = (
 
 LAYERS = tuple(f"l{index}" for index in range(22))
 """Names of the searchable layers."""
+
+FBNET = Mobile(
+    stem=16,
+    stages=(
+        (16, 1, 1), (24, 4, 2), (32, 4, 2), (64, 4, 2), (112, 4, 1), (184, 4, 2), (352, 1, 1),
+    ),
+    features=1984,
+)  # fmt: skip
+"""What is fixed of the networks, for ImageNet (the paper's table 1, features as of FBNet-C)."""
 
 
 def fbnet(group: str = "network") -> SearchSpace:

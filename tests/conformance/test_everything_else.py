@@ -27,6 +27,7 @@ from codesign_gym.cost_models import (
 )
 from codesign_gym.cost_models.accuracy.trained import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.zero_cost import ZeroCostProxies
+from codesign_gym.cost_models.analytical.network_size import NetworkSize
 from codesign_gym.cost_models.learned.operation_lut import OperationLut
 from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
 from codesign_gym.cost_models.workloads.spaces import all_networks
@@ -84,7 +85,9 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     "operation-lut": operation_lut,
     "mobilenet-groups": MobileNetModel,
     "mobilenet-groups, small, with stalls": partial(MobileNetModel, "mobilenet-1d", "ws", 16, True),
+    "network-size": NetworkSize,
     "systolic": partial(SystolicModel, "cell-network"),
+    "systolic, networks of a large space": partial(SystolicModel, "proxylessnas"),
     **{f"family {name}": partial(make_family, name, "mobilenetv1") for name in list_families()},
     **{f"systolic {name}": partial(SystolicModel, name) for name in NETWORKS},
     **{
