@@ -25,6 +25,7 @@ from codesign_gym.search.agents import (
     MaskablePpo,
     Nsga2,
     OptunaAgent,
+    PcDarts,
     Ppo,
     RandomAgent,
     RegularizedEvolution,
@@ -59,6 +60,7 @@ AGENTS.register("mappo")(Mappo)
 AGENTS.register("maskable-ppo")(MaskablePpo)
 AGENTS.register("nsga2")(Nsga2)
 AGENTS.register("optuna")(OptunaAgent)
+AGENTS.register("pc-darts")(PcDarts)
 AGENTS.register("ppo")(Ppo)
 AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)

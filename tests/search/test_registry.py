@@ -37,6 +37,7 @@ def test_registered_agents() -> None:
         "maskable-ppo",
         "nsga2",
         "optuna",
+        "pc-darts",
         "ppo",
         "random",
         "regularized-evolution",
