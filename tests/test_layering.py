@@ -58,6 +58,7 @@ MAY_IMPORT_HEAVY = {
     "search/trained.py": "holds networks of torch; imported when an agent is first asked",
     "search/multi_agent_ppo.py": "holds networks of torch; imported when an agent is first asked",
     "experiments/reproduce/nasaic_figures.py": "draws with plotly; imported when the study is run",
+    "experiments/reproduce/supernet_costs.py": "times torch modules; imported when it is run",
     "search/sb3.py": "defines stable-baselines3 callbacks; imported by the agents that train",
 }
 """Modules that import a heavy library at the top -> why nobody pays for it unasked."""

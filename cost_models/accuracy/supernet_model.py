@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import check_shared, check_size
 from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE, get_task
 from codesign_gym.cost_models.base import CostModel
@@ -34,7 +35,7 @@ class SupernetModel(CostModel):
         epochs: Passes over the sequences.
         seed: Of the weights, the paths and the order of the data.
         size: Training sequences, the first so many.
-        learning_rate: At the start.
+        learning_rate: Peak of the one-cycle schedule.
     """
 
     source = "weights shared by uniform sampling of paths (arXiv 1904.00420)"
@@ -47,7 +48,7 @@ class SupernetModel(CostModel):
         epochs: int = 40,
         seed: int = 0,
         size: int = TRAINING_SIZE,
-        learning_rate: float = 0.1,
+        learning_rate: float = Recipe.learning_rate,
     ) -> None:
         check_shared(space, (task,))
         check_size(size)
@@ -85,11 +86,10 @@ class SupernetModel(CostModel):
         from codesign_gym.cost_models.accuracy.supernet_training import (
             Diverged,
             Lessons,
-            SupernetRecipe,
         )
 
-        net = supernet(self.space_name, self._task.metric, seed=self._seed)
-        recipe = SupernetRecipe(self._epochs, learning_rate=self._rate)
+        net = supernet(self.space_name, self._task.metric, seed=self._seed, scaled=True)
+        recipe = Recipe(self._epochs, learning_rate=self._rate)
         rng = np.random.default_rng(self._seed)
         data = self._task.data().first(self._size)
         lessons = Lessons(net, data, self._task.metric, recipe, rng, held_out=0.0)

@@ -4,8 +4,8 @@ A `Mixture` stands where a network of the space has one operation. How the candi
 *rule*, given with each batch: `Weighted` (all of them, weighted, as DARTS does; Liu et al., ICLR
 2019, arXiv 1806.09055), `SinglePath` (the operations of one design) or `TwoPaths` (one operation
 computed and one more weighed against it, as ProxylessNAS does; Cai et al., ICLR 2019, arXiv
-1812.00332). Batch norms of candidates have no scale and shift and always use the statistics of the
-batch, as in the searches of NAS-Bench-201: those of one design are not those of another.
+1812.00332). Batch norms always use the statistics of the batch, as in the searches of
+NAS-Bench-201: those of one design are not those of another.
 
 Letters: ``b`` sequences, ``s`` seeds (always 1 here), ``c`` channels, ``l`` positions, ``p`` places
 that a design decides on, its parameters.
@@ -250,6 +250,7 @@ def supernet(
     share: int = 1,
     seed: int = 0,
     width: int = SEQUENCE_WIDTH,
+    scaled: bool = False,
 ) -> Supernet:
     """The untrained supernet of a space.
 
@@ -259,6 +260,8 @@ def supernet(
         share: One in so many channels is mixed.
         seed: Of the first weights.
         width: Channels.
+        scaled: Whether batch norms of candidates have a scale and a shift. Where candidates are
+            weighed against each other, a scale would take part in the weighing.
 
     Raises:
         InputError: The space has no supernet, or the channels cannot be shared like that.
@@ -268,16 +271,12 @@ def supernet(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = SUPERNETS[space](share, metric != "accuracy", width)
-    for place in made.modules():
-        if isinstance(place, Mixture):
-            for module in place.modules():
-                if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-                    _plain(module)
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+    for norm in (m for m in made.modules() if isinstance(m, norms)):
+        norm.track_running_stats = False
+        norm.running_mean, norm.running_var, norm.num_batches_tracked = None, None, None
+    for place in (m for m in made.modules() if isinstance(m, Mixture) and not scaled):
+        for norm in (m for m in place.modules() if isinstance(m, norms)):
+            norm.affine = False
+            norm.weight, norm.bias = None, None  # type: ignore[assignment]  # torch: never None
     return made
-
-
-def _plain(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
-    """A batch norm without scale, shift and memory."""
-    norm.affine, norm.track_running_stats = False, False
-    norm.weight, norm.bias = None, None  # type: ignore[assignment]  # torch types them as present
-    norm.running_mean, norm.running_var, norm.num_batches_tracked = None, None, None

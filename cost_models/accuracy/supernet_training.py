@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet_torch import Rule, SinglePath, Supernet
 from codesign_gym.cost_models.accuracy.tasks import Data
 from codesign_gym.cost_models.accuracy.training import MARKING
@@ -20,25 +20,6 @@ FloatArray = NDArray[np.float64]
 
 LARGEST_GRADIENT = 5.0
 """Norm to which longer gradients of the weights are cut, as in DARTS."""
-
-
-@dataclass(frozen=True)
-class SupernetRecipe:
-    """How the weights of a supernet are trained: SGD with momentum and a falling learning rate.
-
-    Attributes:
-        epochs: Passes over the sequences for the weights.
-        batch: Sequences per step.
-        learning_rate: At the start; it falls along a cosine.
-        momentum: Of SGD.
-        weight_decay: Of SGD.
-    """
-
-    epochs: int = 20
-    batch: int = 100
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
 
 
 class Batch(NamedTuple):
@@ -59,7 +40,7 @@ class Lessons:
         supernet: Changed in place.
         data: What it learns.
         metric: Of the task, which decides on the loss.
-        recipe: How.
+        recipe: Epochs and optimiser, as for networks that are trained alone.
         rng: Draws the split and the order of the sequences.
         held_out: Share of the sequences that the weights are not trained on.
 
@@ -72,7 +53,7 @@ class Lessons:
         supernet: Supernet,
         data: Data,
         metric: str,
-        recipe: SupernetRecipe,
+        recipe: Recipe,
         rng: np.random.Generator,
         held_out: float = 0.5,
     ) -> None:
@@ -83,14 +64,12 @@ class Lessons:
         cut = len(order) - int(held_out * len(order))
         self._own, self._held_out = order[:cut], order[cut:]
         self.epoch = 0
-        self.sgd = torch.optim.SGD(
-            supernet.parameters(),
-            recipe.learning_rate,
-            recipe.momentum,
-            weight_decay=recipe.weight_decay,
+        self._adam = torch.optim.AdamW(
+            supernet.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        steps = recipe.epochs * self.steps
-        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.sgd, steps)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._adam, recipe.learning_rate, total_steps=recipe.epochs * self.steps
+        )
 
     @property
     def steps(self) -> int:
@@ -131,10 +110,10 @@ class Lessons:
     def step(self, batch: Batch, rule: Rule) -> None:
         """One step of the weights; those that the rule leaves out stay as they are."""
         loss = self.loss(batch, rule)
-        self.sgd.zero_grad()
+        self._adam.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), LARGEST_GRADIENT)
-        self.sgd.step()
+        self._adam.step()
         self._schedule.step()
 
 
@@ -142,7 +121,6 @@ class Lessons:
 def inherited_credit(supernet: Supernet, data: Data, metric: str, designs: Designs) -> FloatArray:
     """Mean credit of designs ``[n, p]`` on the test sequences, with inherited weights, ``[n]``."""
     _, credit = MARKING[metric]
-    supernet.train()  # batch norms take the statistics of the batch, those of the stem too
     x, y = torch.from_numpy(data.x_test)[:, None], torch.from_numpy(data.y_test)
     shares = [float(credit(supernet(x, SinglePath(row)), y).mean()) for row in designs.tolist()]
     return np.array(shares, dtype=np.float64)

@@ -101,3 +101,12 @@ REPRODUCTIONS.register("nasaic")(
         budget=1000,
     )
 )
+REPRODUCTIONS.register("pc-darts")(
+    Reproduction(
+        run=_later("pc_darts:study"),
+        about="partial channels against all of them in a differentiable search, and chance",
+        source="PC-DARTS (arXiv 1907.05737)",
+        seeds=10,
+        budget=1,
+    )
+)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import SupernetTask
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.envs import Evaluation, ProblemStatement
@@ -36,7 +37,7 @@ class SupernetOptions:
             problem says.
         warm_up: Share of the epochs in which the weights alone learn.
         batch: Sequences per step.
-        learning_rate: Of the weights, at the start.
+        learning_rate: Of the weights, at its peak.
         choice_rate: Learning rate of the choices (Adam).
         width: Channels of the supernet.
     """
@@ -44,7 +45,7 @@ class SupernetOptions:
     epochs: int = 0
     warm_up: float = 0.3
     batch: int = 100
-    learning_rate: float = 0.1
+    learning_rate: float = Recipe.learning_rate
     choice_rate: float = 3e-2
     width: int = 16
 
@@ -118,13 +119,13 @@ class SupernetAgent(Agent):
     def _lessons(self, share: int = 1) -> Lessons:
         """A new supernet, and the data that it learns."""
         from codesign_gym.cost_models.accuracy.supernet_torch import supernet
-        from codesign_gym.cost_models.accuracy.supernet_training import Lessons, SupernetRecipe
+        from codesign_gym.cost_models.accuracy.supernet_training import Lessons
 
         about, o = get_task(self.task.tasks[0]), self.options
         made = supernet(
             self.task.space, about.metric, share, int(self.rng.integers(2**31)), o.width
         )
-        recipe = SupernetRecipe(self.epochs, o.batch, o.learning_rate)
+        recipe = Recipe(self.epochs, o.batch, o.learning_rate)
         return Lessons(made, about.data().first(self.task.size), about.metric, recipe, self.rng)
 
     def ask(self, n: int) -> Designs:

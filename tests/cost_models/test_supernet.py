@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import SUPERNET_SPACES, SupernetTask
 from codesign_gym.cost_models.accuracy.supernet_model import SupernetModel
 from codesign_gym.cost_models.accuracy.supernet_torch import (
@@ -20,7 +21,7 @@ from codesign_gym.cost_models.accuracy.supernet_torch import (
     Weighted,
     supernet,
 )
-from codesign_gym.cost_models.accuracy.supernet_training import Diverged, Lessons, SupernetRecipe
+from codesign_gym.cost_models.accuracy.supernet_training import Diverged, Lessons
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.networks.nas_bench_201 import EDGES
@@ -113,9 +114,9 @@ def test_the_first_weights_are_those_of_the_seed() -> None:
     assert not torch.equal(first, other)
 
 
-def lessons(rate: float = 0.1, held_out: float = 0.5, size: int = 100) -> Lessons:
+def lessons(rate: float = 0.01, held_out: float = 0.5, size: int = 100) -> Lessons:
     data = get_task("mnist1d").data().first(size)
-    recipe = SupernetRecipe(epochs=1, batch=20, learning_rate=rate)
+    recipe = Recipe(epochs=1, batch=20, learning_rate=rate)
     net = supernet("nas-bench-201-1d")
     return Lessons(net, data, "accuracy", recipe, np.random.default_rng(0), held_out)
 
