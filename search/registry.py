@@ -27,6 +27,7 @@ from codesign_gym.search.agents import (
     OptunaAgent,
     PcDarts,
     Ppo,
+    ProxylessNas,
     RandomAgent,
     RegularizedEvolution,
     Reinforce,
@@ -62,6 +63,7 @@ AGENTS.register("nsga2")(Nsga2)
 AGENTS.register("optuna")(OptunaAgent)
 AGENTS.register("pc-darts")(PcDarts)
 AGENTS.register("ppo")(Ppo)
+AGENTS.register("proxylessnas")(ProxylessNas)
 AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
 AGENTS.register("reinforce")(Reinforce)

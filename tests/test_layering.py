@@ -51,6 +51,7 @@ MAY_IMPORT_HEAVY = {
     "experiments/report/front.py": "draws with plotly; imported when a report is written",
     "experiments/report/layout.py": "draws with plotly; imported when a report is written",
     "experiments/report/parameters.py": "draws with plotly; imported when a report is written",
+    "search/binary_gates.py": "holds logits of torch; imported when an agent is first asked",
     "search/controller.py": "holds networks of torch; imported when an agent is first asked",
     "search/differentiable.py": "holds logits of torch; imported when an agent is first asked",
     "search/growth_controller.py": "holds networks of torch; imported when an agent is first asked",

@@ -14,6 +14,7 @@ import numpy as np
 
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.scratch_model import ScratchModel
+from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
 from codesign_gym.experiments.reproduce.supernet_costs import (
@@ -25,7 +26,7 @@ from codesign_gym.experiments.reproduce.supernet_costs import (
 from codesign_gym.experiments.statistics import FloatArray, bootstrap_interval, iqm
 from codesign_gym.experiments.sweep import sweep
 from codesign_gym.search.agents.pc_darts import PcDartsOptions
-from codesign_gym.search_spaces import InputError
+from codesign_gym.search_spaces import Designs, InputError
 
 SOURCE = "PC-DARTS, Xu et al., ICLR 2020, arXiv 1907.05737"
 SHARES = (1, 2, 4)
@@ -49,12 +50,13 @@ def study(
     epochs: int = 10,
     judges: Sequence[int] = JUDGES,
     problem: str = TRAINED_ONCE,
-    width: int = PcDartsOptions.width,
+    size: int = TRAINING_SIZE,
 ) -> Finding:
     """Measure what mixing costs; search with it and by chance; train what was found afresh.
 
     Random search may train as many networks as a search costs, and as many more as it proposes.
     """
+    width = PcDartsOptions.width
     total = settings.seeds * (2 * len(SEARCHED) + 2)
     costs, steps = {}, 2000 // Recipe.batch
     choosing = epochs - int(PcDartsOptions.warm_up * epochs)
@@ -67,13 +69,11 @@ def study(
         }
     network = RECIPES[SPACE].epochs * network_epoch_s()
     budget = ceil(costs[SEARCHED[0]]["search"] / network) + settings.budget
-    arms = {
-        **{
-            f"PC-DARTS, K = {share}": ("pc-darts", settings.budget, {"share": share, "epochs": epochs})
-            for share in SEARCHED
-        },
-        RANDOM: ("random", budget, {}),
+    arms: dict[str, tuple[str, int, dict[str, int]]] = {
+        _arm(share): ("pc-darts", settings.budget, {"share": share, "epochs": epochs})
+        for share in SEARCHED
     }
+    arms[RANDOM] = ("random", budget, {})
     configs = [
         RunConfig(problem, agent, evaluations, seed, options)
         for agent, evaluations, options in arms.values()
@@ -87,7 +87,7 @@ def study(
     )
     if swept.failures:
         raise InputError(f"{len(swept.failures)} runs failed: {swept.failures[0].error}")
-    judge = ScratchModel(SPACE, TASK, seeds=judges, epochs=RECIPES[SPACE].epochs)
+    judge = ScratchModel(SPACE, TASK, seeds=judges, epochs=RECIPES[SPACE].epochs, size=size)
     final: dict[str, FloatArray] = {}
     for i, arm in enumerate(arms):
         found = []
@@ -100,7 +100,7 @@ def study(
         title="What partial channels save in differentiable architecture search",
         source=SOURCE,
         summary=(
-            f"A search and what it proposes cost as much as training {budget} networks, all in torch. "
+            f"A search and what it proposes cost as much as training {budget} networks in torch. "
             f"{claims[0].measured}; {claims[1].measured}; {claims[2].measured}."
         ),
         claims=claims,
@@ -120,7 +120,11 @@ def study(
     )
 
 
-def _best(record: RunRecord) -> FloatArray:
+def _arm(share: int) -> str:
+    return f"PC-DARTS, K = {share}"
+
+
+def _best(record: RunRecord) -> Designs:
     """The design of a run with the highest reward, ``[1, p]``."""
     return record.evaluation.designs[[int(np.argmax(record.rewards))]]
 
@@ -170,7 +174,7 @@ def _saving(costs: dict[int, dict[str, float]]) -> Claim:
 
 
 def _accuracy(final: dict[str, FloatArray]) -> Claim:
-    ours, full = (final[f"PC-DARTS, K = {share}"] for share in SEARCHED)
+    ours, full = (final[_arm(share)] for share in SEARCHED)
     spread = float(full.std(ddof=1)) if len(full) > 1 else 0.0
     loss = float(full.mean() - ours.mean())
     return Claim(
@@ -182,7 +186,7 @@ def _accuracy(final: dict[str, FloatArray]) -> Claim:
 
 
 def _chance(final: dict[str, FloatArray], budget: int) -> Claim:
-    ours, theirs = final[f"PC-DARTS, K = {SEARCHED[0]}"], final[RANDOM]
+    ours, theirs = final[_arm(SEARCHED[0])], final[RANDOM]
     wins = int((ours > theirs).sum())
     return Claim(
         f"better than random search at equal training cost in {WINS} of 10 seeds",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -116,22 +116,25 @@ class SupernetAgent(Agent):
     def _learn(self) -> list[FloatArray]:
         """Train the supernet; the scores of the candidates of each place."""
 
-    def _lessons(self, share: int = 1) -> Lessons:
+    def ranked(self) -> Iterator[tuple[int, ...]]:
+        """All designs, those that are proposed first coming first."""
+        return best_first(self.learned())
+
+    def _lessons(self, share: int = 1, scaled: bool = False) -> Lessons:
         """A new supernet, and the data that it learns."""
         from codesign_gym.cost_models.accuracy.supernet_torch import supernet
         from codesign_gym.cost_models.accuracy.supernet_training import Lessons
 
         about, o = get_task(self.task.tasks[0]), self.options
-        made = supernet(
-            self.task.space, about.metric, share, int(self.rng.integers(2**31)), o.width
-        )
+        seed = int(self.rng.integers(2**31))
+        made = supernet(self.task.space, about.metric, share, seed, o.width, scaled)
         recipe = Recipe(self.epochs, o.batch, o.learning_rate)
         return Lessons(made, about.data().first(self.task.size), about.metric, recipe, self.rng)
 
     def ask(self, n: int) -> Designs:
         """The next ``n`` designs that the supernet thinks best, then random ones."""
         found: list[Designs] = []
-        for design in islice(best_first(self.learned()), self._taken, None):
+        for design in islice(self.ranked(), self._taken, None):
             if len(found) == n:
                 break
             self._taken += 1

@@ -220,7 +220,7 @@ def test_the_example_names_every_problem_and_every_agent() -> None:
     special = {
         ("eas-mnist1d", "eas"),
         *((name, "successive-halving") for name in staged),
-        *(("nas-mnist1d", name) for name in ("pc-darts",)),
+        *(("nas-mnist1d", name) for name in ("pc-darts", "proxylessnas")),
     }
     assert named == {*itertools.product(list_problems(), general), *special}
     assert {agent for _, agent in named} == set(list_agents())

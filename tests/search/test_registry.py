@@ -39,6 +39,7 @@ def test_registered_agents() -> None:
         "optuna",
         "pc-darts",
         "ppo",
+        "proxylessnas",
         "random",
         "regularized-evolution",
         "reinforce",
