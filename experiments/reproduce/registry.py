@@ -110,3 +110,12 @@ REPRODUCTIONS.register("pc-darts")(
         budget=1,
     )
 )
+REPRODUCTIONS.register("proxylessnas")(
+    Reproduction(
+        run=_later("proxylessnas:study"),
+        about="networks for three latencies by two paths at a time, against scaling by width",
+        source="ProxylessNAS (arXiv 1812.00332)",
+        seeds=3,
+        budget=1,
+    )
+)

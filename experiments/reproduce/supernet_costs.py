@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
 from codesign_gym.cost_models.accuracy.nas_bench_201_torch import SequenceNetwork
 from codesign_gym.cost_models.accuracy.peak_memory import peak_bytes
 from codesign_gym.cost_models.accuracy.recipe import Recipe
-from codesign_gym.cost_models.accuracy.supernet_torch import Rule, supernet
+from codesign_gym.cost_models.accuracy.supernet_torch import (
+    Mixture,
+    Rule,
+    SinglePath,
+    Supernet,
+    TwoPaths,
+    Weighted,
+    supernet,
+)
 from codesign_gym.cost_models.accuracy.supernet_training import Lessons
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.threads import one_thread
@@ -100,3 +110,75 @@ def mixture_costs(share: int, width: int) -> tuple[float, float, float]:
         mixed = Mixed(share, width)
         memory = max(step_mb(mixed.choice_step), step_mb(mixed.weight_step))
         return memory, step_s(mixed.weight_step), step_s(mixed.choice_step)
+
+
+MOVES = tuple((kernel, expansion) for expansion in (3, 6) for kernel in (3, 5, 7))
+"""Kernel and expansion of ProxylessNAS's six inverted bottlenecks, the small ones first."""
+
+DRAWS = 5
+"""Paths, and pairs, of which the mean memory is taken."""
+
+
+def inverted(kernel: int, expansion: int, width: int) -> nn.Module:
+    """An inverted bottleneck on sequences: pointwise, depthwise, pointwise convolution."""
+    inside = expansion * width
+    return nn.Sequential(
+        nn.Conv1d(width, inside, 1, bias=False),
+        nn.BatchNorm1d(inside),
+        nn.ReLU(),
+        nn.Conv1d(inside, inside, kernel, padding=kernel // 2, groups=inside, bias=False),
+        nn.BatchNorm1d(inside),
+        nn.ReLU(),
+        nn.Conv1d(inside, width, 1, bias=False),
+        nn.BatchNorm1d(width),
+    )
+
+
+def path_costs(candidates: int, width: int = 8, layers: int = 6) -> tuple[float, float, float]:
+    """Memory of a step in a chain of layers, with one path, with two, with all candidates, MB.
+
+    The one path trains its weights; two paths and all candidates give the gradients of choices.
+
+    Args:
+        candidates: At each place: inverted bottlenecks, and the identity as the last of seven.
+        width: Channels.
+        layers: Places.
+    """
+    rules: list[Rule] = []
+
+    def make(index: int, width: int) -> nn.Module:
+        return inverted(*MOVES[index], width) if index < len(MOVES) else nn.Identity()
+
+    body = [Mixture(make, candidates, place, width, 1, rules) for place in range(layers)]
+    head = nn.Sequential(nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(width, 10))
+    chain = nn.Sequential(nn.Conv1d(1, width, 3, padding=1), *body, head)
+    net = Supernet(chain, rules, [candidates] * layers, [[i] for i in range(layers)], 0)
+    data = get_task(TASK).data()
+    x = torch.from_numpy(data.x[: Recipe.batch])[:, None]
+    y = torch.from_numpy(data.y[: Recipe.batch])
+    rng = np.random.default_rng(candidates)
+
+    def loss(rule: Rule) -> Tensor:
+        return functional.cross_entropy(net(x, rule), y)
+
+    def train(path: list[int]) -> None:
+        net.zero_grad()
+        torch.autograd.backward(loss(SinglePath(path)))
+
+    def weigh(active: list[int], other: list[int]) -> None:
+        gates = torch.ones(layers, 2, requires_grad=True)
+        torch.autograd.grad(loss(TwoPaths(active, other, gates)), gates)
+
+    def mix() -> None:
+        weights = torch.full((layers, candidates), 1 / candidates, requires_grad=True)
+        torch.autograd.grad(loss(Weighted(list(weights))), weights)
+
+    one, two = [], []
+    with one_thread():
+        for _ in range(DRAWS):
+            active = rng.integers(candidates, size=layers)
+            other = (active + rng.integers(1, candidates, size=layers)) % candidates
+            one.append(step_mb(partial(train, active.tolist())))
+            net.zero_grad()
+            two.append(step_mb(partial(weigh, active.tolist(), other.tolist())))
+        return float(np.mean(one)), float(np.mean(two)), step_mb(mix)

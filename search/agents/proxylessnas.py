@@ -32,6 +32,9 @@ EXPONENT = 0.1
 DECAY = 0.95
 """How much of the baseline of REINFORCE stays at a step."""
 
+ROUNDING = 1e-9
+"""How far a sum of costs may be off."""
+
 ESTIMATORS = ("gradient", "reinforce")
 
 
@@ -170,6 +173,7 @@ class ProxylessNas(SupernetAgent):
             return order
         designs = list(order)
         cost = self.lut.evaluate(designs).values_matrix[:, 0]
-        near = (cost <= self.target) & (cost >= (1 - self.options.tolerance) * self.target)
-        rank = np.where(near, 0, np.where(cost <= self.target, 1, 2))
+        kept = cost <= self.target * (1 + ROUNDING)
+        near = kept & (cost >= (1 - self.options.tolerance) * self.target)
+        rank = np.where(near, 0, np.where(kept, 1, 2))
         return iter([designs[i] for i in np.argsort(rank, kind="stable")])
