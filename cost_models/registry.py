@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 from codesign_gym.cost_models.accuracy.growth_model import GrowthModel
+from codesign_gym.cost_models.accuracy.scratch_model import ScratchModel
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.accuracy.trained import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.zero_cost import ZeroCostProxies
 from codesign_gym.cost_models.analytical.archgym_model import ArchGymModel
+from codesign_gym.cost_models.analytical.array_model import ArrayModel
 from codesign_gym.cost_models.analytical.chip_model import ChipModel
 from codesign_gym.cost_models.analytical.mobilenet_model import MobileNetModel
 from codesign_gym.cost_models.analytical.network_size import NetworkSize
@@ -34,6 +36,8 @@ COST_MODELS.register("zero-cost-proxies")(ZeroCostProxies)
 COST_MODELS.register("archgym-accelerator")(ArchGymModel)
 COST_MODELS.register("soc")(SocModel)
 COST_MODELS.register("dram")(DramModel)
+COST_MODELS.register("network-on-array")(ArrayModel)
+COST_MODELS.register("scratch")(ScratchModel)
 COST_MODELS.register("growth-mnist1d")(GrowthModel)
 COST_MODELS.register("gemm-kernel-times")(GemmKernelModel)
 COST_MODELS.register("network-size")(NetworkSize)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from codesign_gym.cost_models import GrowthModel
-from codesign_gym.cost_models.accuracy.growth_model import TASK_SIZE
+from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE
 from codesign_gym.envs.evaluation import Evaluation
 from codesign_gym.envs.problem import DesignProblem
 from codesign_gym.envs.rewards import infeasible_reward
@@ -58,7 +58,7 @@ class StretchedAccuracy:
 
 
 def eas_mnist1d(
-    epochs: int = 3, inherit: bool = True, seed: int = 0, training_size: int = TASK_SIZE
+    epochs: int = 3, inherit: bool = True, seed: int = 0, training_size: int = TRAINING_SIZE
 ) -> DesignProblem:
     """The most accurate plain network on MNIST-1D, each one trained when it is evaluated.
 

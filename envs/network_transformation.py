@@ -14,13 +14,13 @@ from gymnasium.spaces import MultiDiscrete
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.accuracy.growth_model import (
-    TASK_SIZE,
     inherited,
     train_grown,
     trained_root,
     training_data,
 )
 from codesign_gym.cost_models.accuracy.recipe import Recipe
+from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE
 from codesign_gym.envs.design_env import Info, at_least_one
 from codesign_gym.envs.growth_problems import stretched
 from codesign_gym.search_spaces import InputError
@@ -80,7 +80,7 @@ class NetworkTransformationEnv(gymnasium.Env[Tokens, NDArray[np.int64]]):
         wider: int = 4,
         deeper: int = 5,
         epochs: int = 3,
-        training_size: int = TASK_SIZE,
+        training_size: int = TRAINING_SIZE,
         learning_rate: float = Recipe.learning_rate,
         render_mode: str | None = None,
     ) -> None:

@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from codesign_gym.cost_models.accuracy.supernet import SupernetTask
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.envs.evaluation import Evaluation, assess
 from codesign_gym.envs.rewards import Reward
 from codesign_gym.envs.specs import Spec
-from codesign_gym.search_spaces import Designs, InputError, SearchSpace
+from codesign_gym.search_spaces import Designs, InputError, SearchSpace, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 
 
@@ -31,6 +32,8 @@ class ProblemStatement:
         offers: What all its cost models can do besides, see `CostModel.offers`.
         fidelities: What a design costs at each cheaper fidelity, as a share of a full evaluation,
             the cheapest first.
+        supernet: How networks of the space are trained together, for agents that learn by
+            gradients; None where they cannot be.
     """
 
     name: str
@@ -40,6 +43,7 @@ class ProblemStatement:
     reward: Reward
     offers: frozenset[str] = frozenset()
     fidelities: tuple[Fraction, ...] = ()
+    supernet: SupernetTask | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,7 @@ class DesignProblem:
         description: What it is, in a sentence.
         source: Where it comes from.
         fidelities: Cheaper figures of the same metrics, the cheapest first.
+        supernet: How networks of the space are trained together, where they can be.
     """
 
     name: str
@@ -81,6 +86,7 @@ class DesignProblem:
     description: str = ""
     source: str = ""
     fidelities: tuple[Fidelity, ...] = ()
+    supernet: SupernetTask | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", tuple(self.models))
@@ -102,6 +108,7 @@ class DesignProblem:
         for model in self.models:
             self.space.columns_of(model.space)
         self._check_fidelities()
+        self._check_supernet()
 
     def _check_fidelities(self) -> None:
         costs = [fidelity.cost for fidelity in self.fidelities]
@@ -118,6 +125,16 @@ class DesignProblem:
                     f"{', '.join(m.name for m in self.metrics)}, gives "
                     f"{', '.join(m.name for m in cheaper.metrics)}"
                 )
+
+    def _check_supernet(self) -> None:
+        if self.supernet is None:
+            return
+        [group, *others] = self.space.groups
+        if others or self.space != make_space(self.supernet.space, group=group):
+            raise InputError(
+                f"problem {self.name!r}: its supernet is of the space {self.supernet.space!r}, "
+                f"the problem's space is {self.space.name!r}"
+            )
 
     def __repr__(self) -> str:
         objectives = ", ".join(f"{m.direction} {m.name}" for m in self.objectives)
@@ -147,6 +164,7 @@ class DesignProblem:
             self.reward,
             offers,
             tuple(fidelity.cost for fidelity in self.fidelities),
+            self.supernet,
         )
 
     @cached_property

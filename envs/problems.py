@@ -16,6 +16,7 @@ from codesign_gym.envs.draco import DRACO_PROBLEMS
 from codesign_gym.envs.dram_problems import DRAM_PROBLEMS
 from codesign_gym.envs.growth_problems import GROWTH_PROBLEMS
 from codesign_gym.envs.kernel_problems import KERNEL_PROBLEMS
+from codesign_gym.envs.nas_problems import NAS_PROBLEMS
 from codesign_gym.envs.nasaic import NASAIC_PROBLEMS
 from codesign_gym.envs.network_problems import NETWORK_PROBLEMS
 from codesign_gym.envs.problem import DesignProblem
@@ -37,6 +38,7 @@ for _problems in (
     DRAM_PROBLEMS,
     GROWTH_PROBLEMS,
     KERNEL_PROBLEMS,
+    NAS_PROBLEMS,
     NASAIC_PROBLEMS,
     NETWORK_PROBLEMS,
     SOC_PROBLEMS,

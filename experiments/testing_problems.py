@@ -9,6 +9,8 @@ from fractions import Fraction
 import numpy as np
 
 from codesign_gym.cost_models import CostModel, Metric, Metrics
+from codesign_gym.cost_models.accuracy.supernet import SupernetTask
+from codesign_gym.cost_models.learned.operation_lut import lut_of_model
 from codesign_gym.envs import DesignProblem, Fidelity, Spec
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.search_spaces import (
@@ -18,6 +20,7 @@ from codesign_gym.search_spaces import (
     Ordinal,
     SearchSpace,
     growing_network,
+    nas_bench_201_1d,
 )
 
 A, B, C = "abc"
@@ -47,6 +50,7 @@ _SPACES: dict[str, Callable[[], SearchSpace]] = {
         "large", tuple(Ordinal(f"o{i}", (1, 2, 3, 4)) for i in range(120))
     ),
     "growing": growing_network,
+    "supernet": nas_bench_201_1d,
 }
 
 
@@ -92,7 +96,8 @@ def synthetic_problem(kind: str, infeasible: bool = False, objectives: int = 2) 
     """A problem that costs nothing to evaluate.
 
     Args:
-        kind: Kind of space: tiny, single-value, categorical, conditional, ordinal, large, growing.
+        kind: Kind of space: tiny, single-value, categorical, conditional, ordinal, large, growing,
+            supernet.
         infeasible: Whether no design keeps the spec.
         objectives: 1 or 2.
     """
@@ -120,5 +125,11 @@ def synthetic_problems() -> dict[str, DesignProblem]:
             Fidelity(Fraction(cost), (SyntheticModel(_SPACES["conditional"](), error=error),))
             for cost, error in (("0.1", 0.5), ("0.3", 0.2))
         ),
+    )
+    cells = problems["supernet"]
+    lut = lut_of_model(cells.models[0], "time_ms")
+    problems["supernet"] = replace(
+        cells,
+        supernet=SupernetTask(cells.space.name, size=20, epochs=2, costs={"time_ms": lut}),
     )
     return problems

@@ -40,6 +40,9 @@ CAPABILITIES: Mapping[str, Capability] = {
         lambda s: any(p.active_when for p in s.space.parameters),
     ),
     "growing": Capability("a space of growing networks", lambda s: is_growing(s.space)),
+    "supernet": Capability(
+        "networks that can share their weights in a supernet", lambda s: s.supernet is not None
+    ),
     "relaxation": Capability("cost models with gradients", _declared("relaxation")),
     "fidelities": Capability("cost models of several fidelities", lambda s: bool(s.fidelities)),
 }

@@ -25,7 +25,9 @@ from codesign_gym.search.agents import (
     MaskablePpo,
     Nsga2,
     OptunaAgent,
+    PcDarts,
     Ppo,
+    ProxylessNas,
     RandomAgent,
     RegularizedEvolution,
     Reinforce,
@@ -59,7 +61,9 @@ AGENTS.register("mappo")(Mappo)
 AGENTS.register("maskable-ppo")(MaskablePpo)
 AGENTS.register("nsga2")(Nsga2)
 AGENTS.register("optuna")(OptunaAgent)
+AGENTS.register("pc-darts")(PcDarts)
 AGENTS.register("ppo")(Ppo)
+AGENTS.register("proxylessnas")(ProxylessNas)
 AGENTS.register("random")(RandomAgent)
 AGENTS.register("regularized-evolution")(RegularizedEvolution)
 AGENTS.register("reinforce")(Reinforce)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.accuracy.recipe import Recipe
-from codesign_gym.cost_models.accuracy.tasks import Data, get_task
+from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE, Data, get_task
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.cost_models.threads import one_thread
@@ -43,9 +43,6 @@ BATCH = 100
 
 BACKWARD = 2
 """Multiply-accumulates of a backward pass for each of the forward pass: by inputs and weights."""
-
-TASK_SIZE = 4000
-"""Training sequences there are."""
 
 
 class GrowthModel(CostModel):
@@ -78,12 +75,12 @@ class GrowthModel(CostModel):
         epochs: int = 3,
         inherit: bool = True,
         seed: int = 0,
-        training_size: int = TASK_SIZE,
+        training_size: int = TRAINING_SIZE,
         learning_rate: float = Recipe.learning_rate,
     ) -> None:
         for option, value, highest in (
             ("epochs", epochs, 1000),
-            ("training_size", training_size, TASK_SIZE),
+            ("training_size", training_size, TRAINING_SIZE),
         ):
             if not 1 <= value <= highest:
                 raise InputError(f"{option} must be in 1..{highest}, got {value}")
@@ -139,8 +136,7 @@ class GrowthModel(CostModel):
 
 def training_data(size: int) -> Data:
     """MNIST-1D with the first ``size`` of its training sequences."""
-    data = get_task("mnist1d").data()
-    return data._replace(x=data.x[:size], y=data.y[:size])
+    return get_task("mnist1d").data().first(size)
 
 
 @lru_cache(maxsize=16)

@@ -20,6 +20,10 @@ TEST_SIZE = 1000
 """Test sequences: accuracies are counts out of this many."""
 
 
+TRAINING_SIZE = 4000
+"""Training sequences there are."""
+
+
 class Data(NamedTuple):
     """Sequences and what is to be said of them.
 
@@ -34,6 +38,10 @@ class Data(NamedTuple):
     y: NDArray[Any]
     x_test: NDArray[np.float32]
     y_test: NDArray[Any]
+
+    def first(self, size: int) -> Data:
+        """The same with the first ``size`` of the training sequences."""
+        return self._replace(x=self.x[:size], y=self.y[:size])
 
 
 class Task(NamedTuple):

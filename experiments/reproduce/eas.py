@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from codesign_gym.cost_models.accuracy.growth_model import (
-    TASK_SIZE,
     inherited,
     train_grown,
     training_data,
 )
 from codesign_gym.cost_models.accuracy.recipe import Recipe
+from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
 from codesign_gym.experiments.statistics import (
@@ -96,7 +96,7 @@ def random_growth(start: Plain, wider: int, deeper: int, rng: np.random.Generato
     return network
 
 
-def train_pair(network: int, seed: int, epochs: int = EPOCHS, size: int = TASK_SIZE) -> Pair:
+def train_pair(network: int, seed: int, epochs: int = EPOCHS, size: int = TRAINING_SIZE) -> Pair:
     """Train a parent, then its child from the parent's weights and from scratch.
 
     Args:
@@ -131,7 +131,7 @@ def epochs_to(curve: FloatArray, target: float) -> int:
 
 
 def study(
-    settings: Settings, networks: int = NETWORKS, epochs: int = EPOCHS, size: int = TASK_SIZE
+    settings: Settings, networks: int = NETWORKS, epochs: int = EPOCHS, size: int = TRAINING_SIZE
 ) -> Finding:
     """Train networks twice, from inherited and from fresh weights; and search both ways."""
     searched = len(ARMS) * settings.seeds

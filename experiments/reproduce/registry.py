@@ -101,3 +101,21 @@ REPRODUCTIONS.register("nasaic")(
         budget=1000,
     )
 )
+REPRODUCTIONS.register("pc-darts")(
+    Reproduction(
+        run=_later("pc_darts:study"),
+        about="partial channels against all of them in a differentiable search, and chance",
+        source="PC-DARTS (arXiv 1907.05737)",
+        seeds=10,
+        budget=1,
+    )
+)
+REPRODUCTIONS.register("proxylessnas")(
+    Reproduction(
+        run=_later("proxylessnas:study"),
+        about="networks for three latencies by two paths at a time, against scaling by width",
+        source="ProxylessNAS (arXiv 1812.00332)",
+        seeds=3,
+        budget=1,
+    )
+)

@@ -14,7 +14,9 @@ from codesign_gym.search.agents.local_search import LocalSearch
 from codesign_gym.search.agents.multi_agent import Ippo, Mappo
 from codesign_gym.search.agents.nsga2 import Nsga2
 from codesign_gym.search.agents.optuna import OptunaAgent
+from codesign_gym.search.agents.pc_darts import PcDarts
 from codesign_gym.search.agents.ppo import A2c, Ppo
+from codesign_gym.search.agents.proxylessnas import ProxylessNas
 from codesign_gym.search.agents.random import RandomAgent
 from codesign_gym.search.agents.regularized_evolution import RegularizedEvolution
 from codesign_gym.search.agents.reinforce import Reinforce
@@ -43,7 +45,9 @@ __all__ = [
     "MaskablePpo",
     "Nsga2",
     "OptunaAgent",
+    "PcDarts",
     "Ppo",
+    "ProxylessNas",
     "RandomAgent",
     "RegularizedEvolution",
     "Reinforce",

@@ -25,8 +25,10 @@ from codesign_gym.cost_models import (
     list_families,
     make_family,
 )
+from codesign_gym.cost_models.accuracy.scratch_model import ScratchModel
 from codesign_gym.cost_models.accuracy.trained import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.zero_cost import ZeroCostProxies
+from codesign_gym.cost_models.analytical.array_model import ArrayModel
 from codesign_gym.cost_models.analytical.network_size import NetworkSize
 from codesign_gym.cost_models.learned.operation_lut import OperationLut
 from codesign_gym.cost_models.workloads.ar_workloads import TASK_GRAPHS
@@ -34,6 +36,7 @@ from codesign_gym.cost_models.workloads.spaces import all_networks
 from codesign_gym.envs import DesignProblem, list_problems, make_problem
 from codesign_gym.envs.dram_problems import DRAM_PROBLEMS
 from codesign_gym.envs.growth_problems import GROWTH_PROBLEMS
+from codesign_gym.envs.nas_problems import NAS_PROBLEMS
 from codesign_gym.experiments.testing import (
     CostModelConformance,
     ProblemConformance,
@@ -83,6 +86,7 @@ MODELS: dict[str, Callable[[], CostModel]] = {
     ),
     "zero-cost-proxies": partial(ZeroCostProxies, proxies=("naswot", "macs")),
     "operation-lut": operation_lut,
+    "network-on-array": ArrayModel,
     "mobilenet-groups": MobileNetModel,
     "mobilenet-groups, small, with stalls": partial(MobileNetModel, "mobilenet-1d", "ws", 16, True),
     "network-size": NetworkSize,
@@ -99,6 +103,7 @@ MODELS: dict[str, Callable[[], CostModel]] = {
 
 TRAINED: dict[str, Callable[[], CostModel]] = {
     "growth-mnist1d": partial(GrowthModel, 1, training_size=100),
+    "scratch": partial(ScratchModel, seeds=(0,), epochs=1, size=100),
 }
 """Models that train a network for each design."""
 
@@ -133,7 +138,11 @@ class TestTrainedModels(CostModelConformance):
 
 class TestProblems(ProblemConformance):
     @pytest.fixture(
-        params=[name for name in list_problems() if name not in {*DRAM_PROBLEMS, *GROWTH_PROBLEMS}]
+        params=[
+            name
+            for name in list_problems()
+            if name not in {*DRAM_PROBLEMS, *GROWTH_PROBLEMS, *NAS_PROBLEMS}
+        ]
     )
     def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
         return make_problem(request.param)
@@ -147,9 +156,9 @@ class TestDramProblems(ProblemConformance):
         return make_problem(request.param)
 
 
-class TestGrowthProblems(ProblemConformance):
+class TestTrainingProblems(ProblemConformance):
     samples = 15  # each trains a network
 
-    @pytest.fixture(params=list(GROWTH_PROBLEMS))
+    @pytest.fixture(params=[*GROWTH_PROBLEMS, *NAS_PROBLEMS])
     def problem(self, request: pytest.FixtureRequest) -> DesignProblem:
         return make_problem(request.param, epochs=1, training_size=100)

@@ -212,11 +212,15 @@ def test_a_store_that_is_about_to_be_left_is_waited_for(
 
 def test_the_example_names_every_problem_and_every_agent() -> None:
     examples = Path(__file__).parents[2] / "examples"
-    files = ("every-problem.toml", "growing.toml", "fidelities.toml")
+    files = ("every-problem.toml", "growing.toml", "fidelities.toml", "supernets.toml")
     found = [config for file in files for config in read_sweep(examples / file)]
     named = {(config.problem, config.agent) for config in found}
     general = [name for name in list_agents() if serves(name, make_problem("resnet18-asic"))]
     staged = [name for name in list_problems() if make_problem(name).fidelities]
-    special = {("eas-mnist1d", "eas"), *((name, "successive-halving") for name in staged)}
+    special = {
+        ("eas-mnist1d", "eas"),
+        *((name, "successive-halving") for name in staged),
+        *(("nas-mnist1d", name) for name in ("pc-darts", "proxylessnas")),
+    }
     assert named == {*itertools.product(list_problems(), general), *special}
     assert {agent for _, agent in named} == set(list_agents())

@@ -33,6 +33,12 @@ ORDINAL = synthetic_problem("ordinal")
         ("one-objective", "ordinal", 2, "a single objective, which problem"),
         ("masks", "ordinal", 2, "parameters that count only under conditions, which problem"),
         ("growing", "ordinal", 2, "a space of growing networks, which problem"),
+        (
+            "supernet",
+            "categorical",
+            2,
+            "networks that can share their weights in a supernet, which problem",
+        ),
         ("relaxation", "ordinal", 2, "cost models with gradients, which problem"),
         ("fidelities", "ordinal", 2, "cost models of several fidelities, which problem"),
     ],
@@ -50,7 +56,7 @@ def test_what_a_problem_lacks(need: str, kind: str, objectives: int, text: str) 
 
 def test_what_a_problem_offers() -> None:
     class Needy(RandomAgent):
-        needs = tuple(CAPABILITIES.keys() - {"ordered", "one-objective", "growing"})
+        needs = tuple(CAPABILITIES.keys() - {"ordered", "one-objective", "growing", "supernet"})
 
     class Smooth(SyntheticModel):
         offers = ("relaxation",)
@@ -122,7 +128,7 @@ def refused(agent: str, option: str, value: Any) -> str:
     if missing:
         pytest.skip(f"needs {missing[0]}")
     needs = agent_class(agent).needs
-    special = [kind for kind in ("growing", "fidelities") if kind in needs]
+    special = [kind for kind in ("growing", "fidelities", "supernet") if kind in needs]
     problem = synthetic_problems()[special[0]] if special else ORDINAL
     with pytest.raises(InputError) as caught:
         make_agent(agent, problem, 0, **{option: value})

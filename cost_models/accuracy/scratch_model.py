@@ -1,0 +1,107 @@
+"""Training from scratch as a cost model: every network that is evaluated is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
+from codesign_gym.cost_models.accuracy.supernet import check_size
+from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE, get_task
+from codesign_gym.cost_models.accuracy.train_table import check_trainable
+from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.threads import one_thread
+from codesign_gym.search_spaces import CellSpace, Designs, InputError, make_space
+
+
+class ScratchModel(CostModel):
+    """Accuracy of a network that is trained when it is evaluated, as for the embedded tables.
+
+    Isomorphic cells are one network. Networks whose weights end as no numbers are invalid.
+
+    Args:
+        space: Name of a space of trainable networks.
+        task: What they are trained on.
+        seeds: Of first weights and order of the data; the mean accuracy counts.
+        epochs: Passes over the sequences; 0 for as many as the embedded tables have.
+        size: Training sequences, the first so many.
+        learning_rate: Peak of the one-cycle schedule.
+    """
+
+    source = "trained when evaluated: AdamW, one-cycle learning rate, the recipe of train-table"
+    expensive = True
+
+    def __init__(
+        self,
+        space: str = "nas-bench-201-1d",
+        task: str = "mnist1d",
+        seeds: Sequence[int] = (0, 1),
+        epochs: int = 0,
+        size: int = TRAINING_SIZE,
+        learning_rate: float = Recipe.learning_rate,
+    ) -> None:
+        check_trainable(space, task)
+        check_size(size)
+        if epochs < 0:
+            raise InputError(f"epochs must be at least 0, got {epochs}")
+        if not seeds or not all(0 <= seed < 2**32 for seed in seeds):
+            raise InputError(f"seeds must be integers in 0..{2**32 - 1}, got {list(seeds)}")
+        if not learning_rate > 0:
+            raise InputError(f"learning_rate must be above 0, got {learning_rate}")
+        about = get_task(task)
+        recipe = RECIPES[space]
+        self.recipe = Recipe(
+            epochs or recipe.epochs,
+            min(recipe.batch, size),
+            learning_rate,
+            recipe.weight_decay,
+        )
+        self.name = f"scratch-{space}-{task}"
+        self.space, self.space_name = make_space(space), space
+        self.fidelity = self.recipe.epochs
+        self.metrics = (
+            Metric(f"{about.metric}_pct", "%", "max", f"{about.about}, mean of the seeds"),
+        )
+        self.seeds, self._task, self._size = tuple(seeds), about, size
+        self._known: dict[bytes, tuple[float, str]] = {}
+
+    def compute(self, designs: Designs) -> Metrics:
+        """Accuracies of networks ``[n, p]``, each trained once."""
+        if isinstance(self.space, CellSpace):
+            designs = self.space.representatives(designs)
+        values = np.empty((len(designs), 1))
+        faults: list[str] = []
+        for i, (row, network) in enumerate(zip(designs, self.space.decode(designs), strict=True)):
+            key = row.tobytes()
+            if key not in self._known:
+                self._known[key] = self._train(network)
+            values[i], fault = self._known[key]
+            faults.append(fault)
+        invalid = {f: np.array([f == own for own in faults]) for f in dict.fromkeys(faults) if f}
+        return Metrics(self.metrics, values, invalid)
+
+    def _train(self, network: dict[str, Any]) -> tuple[float, str]:
+        """Mean accuracy in percent, and why there is none."""
+        import torch
+
+        from codesign_gym.cost_models.accuracy.grouped import Grouped
+        from codesign_gym.cost_models.accuracy.training import builder, train
+
+        build = builder(self.space_name, network, self._task.metric)
+        made: list[Grouped] = []
+
+        def kept(copies: int) -> Grouped:
+            made.append(build(copies))
+            return made[-1]
+
+        data = self._task.data().first(self._size)
+        task = self._task._replace(data=lambda: data)
+        with one_thread():
+            correct = train(kept, task, self.seeds, self.recipe).correct[:, -1]
+        finite = all(bool(torch.isfinite(p).all()) for one in made for p in one.parameters())
+        if not finite:
+            return self.metrics[0].worst, "training diverged: weights are no numbers"
+        return float(100 * correct.mean() / len(data.x_test)), ""

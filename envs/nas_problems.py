@@ -1,0 +1,55 @@
+"""Problems of networks that are trained when they are evaluated, or together as one supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from codesign_gym.cost_models.accuracy.scratch_model import ScratchModel
+from codesign_gym.cost_models.accuracy.supernet import SupernetTask
+from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE
+from codesign_gym.cost_models.analytical.array_model import ArrayModel
+from codesign_gym.cost_models.learned.operation_lut import lut_of_model
+from codesign_gym.envs.problem import DesignProblem
+from codesign_gym.envs.rewards import WeightedProduct
+
+SPACE = "nas-bench-201-1d"
+
+
+def nas_mnist1d(
+    epochs: int = 10, seeds: int = 2, supernet_epochs: int = 10, training_size: int = TRAINING_SIZE
+) -> DesignProblem:
+    """The most accurate cell on MNIST-1D, each one trained when it is evaluated.
+
+    Args:
+        epochs: Epochs that each network trains.
+        seeds: Trainings of each, whose mean accuracy counts.
+        supernet_epochs: Epochs that a supernet trains unless an agent is told otherwise.
+        training_size: The first so many of the 4,000 training sequences are used.
+    """
+    chip = ArrayModel(SPACE)
+    training = ScratchModel(SPACE, seeds=range(seeds), epochs=epochs, size=training_size)
+    return DesignProblem(
+        name="nas-mnist1d",
+        space=chip.space,
+        models=(chip, training),
+        objective_names=("accuracy_pct",),
+        specs=(),
+        reward=WeightedProduct({"accuracy_pct": 1.0}, {"accuracy_pct": 100.0}),
+        description=f"cells on MNIST-1D, trained for {epochs} epochs: accuracy",
+        source="NAS-Bench-201 (arXiv 2001.00326) in one dimension; SCALE-Sim's array",
+        supernet=SupernetTask(
+            SPACE,
+            size=training_size,
+            epochs=supernet_epochs,
+            costs={metric.name: lut_of_model(chip, metric.name) for metric in chip.metrics},
+        ),
+    )
+
+
+def trained_once() -> DesignProblem:
+    """The same where each network is trained once: accuracies are noisier, and cost half."""
+    return nas_mnist1d(seeds=1)
+
+
+NAS_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {"nas-mnist1d": nas_mnist1d}
+"""Name -> function that makes the problem."""

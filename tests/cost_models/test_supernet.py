@@ -1,0 +1,183 @@
+"""Supernets: what their rules compute, the gradients of gates, and inherited accuracies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from codesign_gym.cost_models.accuracy.recipe import Recipe
+from codesign_gym.cost_models.accuracy.supernet import SUPERNET_SPACES, SupernetTask
+from codesign_gym.cost_models.accuracy.supernet_model import SupernetModel
+from codesign_gym.cost_models.accuracy.supernet_torch import (
+    SUPERNETS,
+    Mixture,
+    Rule,
+    SinglePath,
+    TwoPaths,
+    Weighted,
+    supernet,
+)
+from codesign_gym.cost_models.accuracy.supernet_training import Diverged, Lessons
+from codesign_gym.cost_models.accuracy.tasks import get_task
+from codesign_gym.search_spaces import InputError
+from codesign_gym.search_spaces.networks.nas_bench_201 import EDGES
+
+X = torch.from_numpy(get_task("mnist1d").data().x[:8])[:, None]
+designs = st.lists(st.integers(0, 4), min_size=6, max_size=6)
+
+
+def one_hot(design: list[int]) -> list[Tensor]:
+    return [nn.functional.one_hot(torch.tensor(i), 5).float() for i in design]
+
+
+@given(designs, st.sampled_from([1, 2, 4]))
+@settings(max_examples=15, deadline=None)
+def test_a_mixture_of_one_candidate_is_its_path(design: list[int], share: int) -> None:
+    net = supernet("nas-bench-201-1d", share=share)
+    mixed = net(X, Weighted(one_hot(design)))
+    torch.testing.assert_close(mixed, net(X, SinglePath(design)))
+
+
+def test_the_path_of_a_design_is_its_network() -> None:
+    from codesign_gym.cost_models.accuracy.nas_bench_201_torch import SequenceNetwork
+
+    design = [3, 2, 1, 3, 4, 0]
+    net, alone = supernet("nas-bench-201-1d"), SequenceNetwork(design)
+    own = net.network.state_dict()
+    state = alone.state_dict()
+    for name in state:
+        path = name.split(".")
+        if path[0] == "cells" and path[-1] == "weight":
+            edge = EDGES.index(path[3])
+            inside = ".".join(["candidates", str(design[edge]), *path[4:]])
+            shared = ".".join([*path[:4], inside])
+            if shared in own:  # batch norms of candidates have no weights
+                state[name] = own[shared]
+        elif name in own:
+            state[name] = own[name]
+    alone.load_state_dict(state)
+    torch.testing.assert_close(alone.train()(X), net.train()(X, SinglePath(design)))
+
+
+@given(designs, designs)
+@settings(max_examples=10, deadline=None)
+def test_gates_have_the_gradients_of_a_weighted_pair(active: list[int], other: list[int]) -> None:
+    """Those of ``g_0 * active(x) + g_1 * other(x)`` at (1, 0), and so have all weights."""
+    net = supernet("nas-bench-201-1d").double()
+
+    def gradients(rule: Rule) -> tuple[Tensor, ...]:
+        return torch.autograd.grad(
+            net(X.double(), rule).square().sum(),
+            [gates, *net.parameters()],
+            materialize_grads=True,
+        )
+
+    gates = torch.tensor([[1.0, 0.0]] * 6, dtype=torch.float64, requires_grad=True)
+    pairs = [
+        torch.stack([g[0] * (torch.arange(5) == i) + g[1] * (torch.arange(5) == j)]).sum(0)
+        for g, i, j in zip(gates, active, other, strict=True)
+    ]
+    expected = gradients(Weighted(pairs))
+    found = gradients(TwoPaths(active, other, gates))
+    for one, two in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_partial_channels_pass_the_others_by_and_shuffle() -> None:
+    rules: list[Rule] = [Weighted([torch.tensor([0.0, 2.0])], torch.tensor([3.0]))]
+    mixture = Mixture(lambda index, width: nn.Identity(), 2, 0, 8, 4, rules)
+    x = torch.arange(8.0).view(1, 8, 1)
+    # Channels 0 and 1 are doubled, all are weighed by 3; then one of each quarter by turns.
+    assert mixture(x).flatten().tolist() == [0, 6, 12, 18, 6, 9, 15, 21]
+    with pytest.raises(InputError, match="one in 3 channels cannot be mixed of 8"):
+        Mixture(lambda index, width: nn.Identity(), 2, 0, 8, 3, rules)
+
+
+def test_the_answers_fit_the_task() -> None:
+    assert supernet("nas-bench-201-1d")(X, SinglePath([3] * 6)).shape == (8, 1, 10)
+    dense = supernet("nas-bench-201-1d", "iou")
+    assert dense(X, SinglePath([3] * 6)).shape == (8, 1, 40)
+    assert set(SUPERNETS) == set(SUPERNET_SPACES)
+    with pytest.raises(InputError, match="unknown space with a supernet 'resnet9-1d'"):
+        supernet("resnet9-1d")
+
+
+def test_the_first_weights_are_those_of_the_seed() -> None:
+    torch.manual_seed(1)
+    states = [supernet("nas-bench-201-1d", seed=seed).state_dict() for seed in (5, 5, 6)]
+    first, again, other = (state["network.stem.0.weight"] for state in states)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def lessons(rate: float = 0.01, held_out: float = 0.5, size: int = 100) -> Lessons:
+    data = get_task("mnist1d").data().first(size)
+    recipe = Recipe(epochs=1, batch=20, learning_rate=rate)
+    net = supernet("nas-bench-201-1d")
+    return Lessons(net, data, "accuracy", recipe, np.random.default_rng(0), held_out)
+
+
+def test_held_out_sequences_are_others() -> None:
+    pairs = list(lessons().batches())
+    own, held = (torch.cat([pair[i].x for pair in pairs]).flatten(1) for i in (0, 1))
+    assert len(pairs) == 2
+    assert len(own) == len(held) == 40
+    assert not (own[:, None] == held[None]).all(dim=2).any()
+
+
+def test_weights_off_the_path_stay_as_they_are() -> None:
+    learner = lessons()
+    before = {name: p.clone() for name, p in learner.supernet.named_parameters()}
+    (batch, _), *_ = learner.batches()
+    learner.step(batch, SinglePath([3] * 6))
+    for name, p in learner.supernet.named_parameters():
+        on_path = "candidates" not in name or "candidates.3." in name
+        assert torch.equal(p, before[name]) is not on_path, name
+
+
+def test_training_that_diverges_says_so() -> None:
+    learner, rule = lessons(rate=1e30), SinglePath([3] * 6)
+    (first, _), (second, _) = learner.batches()
+    learner.step(first, rule)
+    with pytest.raises(Diverged, match=r"training of the supernet diverged in epoch 1: loss nan"):
+        learner.step(second, rule)
+
+
+def test_a_supernet_that_diverged_makes_designs_invalid() -> None:
+    model = SupernetModel(epochs=3, size=200, learning_rate=1e30)
+    found = model.evaluate([[3] * 6, [1] * 6])
+    assert not found.valid.any()
+    assert found.reason(1).startswith("training of the supernet diverged in epoch")
+
+
+def test_inherited_accuracy_is_above_chance() -> None:
+    model = SupernetModel(epochs=3, size=2000)
+    found = model.evaluate([[3] * 6, [2, 2, 2, 2, 2, 2], [0] * 6])["accuracy_pct"]
+    assert found[0] > 13 > found[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"space": "resnet9-1d"}, "space 'resnet9-1d' has no supernet; those that have are"),
+        ({"task": "mnist2d"}, "unknown task 'mnist2d'"),
+        ({"epochs": 0}, "epochs must be in 1..10000, got 0"),
+        ({"size": 5}, "training sequences must be in 20..4000, got 5"),
+        ({"seed": -1}, "seed must be in 0..4294967295, got -1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be above 0, got nan"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(options: dict[str, object], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        SupernetModel(**options)  # type: ignore[arg-type]
+
+
+def test_a_task_without_sense_is_refused() -> None:
+    with pytest.raises(InputError, match="needs at least one task, got none"):
+        SupernetTask("nas-bench-201-1d", tasks=())
+    with pytest.raises(InputError, match="epochs must be at least 1, got 0"):
+        SupernetTask("nas-bench-201-1d", epochs=0)
