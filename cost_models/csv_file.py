@@ -27,7 +27,7 @@ class CsvFile(NamedTuple):
 
 
 def read_csv(path: str | Path) -> CsvFile:
-    """The table of a file; lines of which all cells are blank are skipped.
+    """The table of a file; blank lines are skipped.
 
     Raises:
         InputError: The file is missing, empty or no CSV file, or a line has more or fewer cells
@@ -40,7 +40,9 @@ def read_csv(path: str | Path) -> CsvFile:
         data = path.read_bytes()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        numbered = [
+            (reader.line_num, row) for row in reader if len(row) > 1 or "".join(row).strip()
+        ]
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a CSV file: {error}") from None
     if not numbered:

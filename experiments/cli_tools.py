@@ -84,6 +84,47 @@ def train_proxy_(
     )
 
 
+@app.command("dataset")
+@console.plain_errors
+def dataset_(
+    stores: Annotated[list[Path], typer.Argument(help="Output directories or stores.")],
+    out: Annotated[Path, typer.Option("--out", help="Table: .csv, .csv.gz or .parquet.")],
+    target: Annotated[
+        list[str] | None, typer.Option(help="Metric to keep; may be repeated; all by default.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="Only rows that keep this, such as area_mm2<=4.")
+    ] = None,
+    valid: Annotated[
+        bool, typer.Option("--valid", help="Leave out what is invalid or not measured.")
+    ] = False,
+    split: Annotated[
+        str,
+        typer.Option(help="random, unseen:COLUMN or largest:COLUMN: two tables, a fifth held out."),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write the evaluations in stores as one table, each design once, with its provenance."""
+    from codesign_gym.experiments.dataset import dataset, write_dataset
+
+    paths = [path / STORE_NAME if path.is_dir() else path for path in stores]
+    data = dataset(paths, target or (), where or (), valid)
+    files = [str(path) for path in write_dataset(data, out, split, seed)]
+    facts = data.provenance
+    if as_json:
+        console.print_json(facts | {"files": files})
+        return
+    console.out.print(
+        f"{facts['rows']:,} rows of {facts['runs']} runs; {facts['repeated']:,} repeated, "
+        f"{facts['left_out']:,} left out\n{len(data.features)} parameters, "
+        f"{len(data.metrics)} metrics: {', '.join(m.name for m in data.metrics)}",
+        soft_wrap=True,
+    )
+    for file in files:
+        console.out.print(f"table: {file}", soft_wrap=True)
+
+
 @app.command("train-table")
 @console.plain_errors
 def train_table_(

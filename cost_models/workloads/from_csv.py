@@ -56,7 +56,10 @@ def from_csv(path: str | Path) -> Layers:
 
 def _read(path: Path) -> tuple[list[str], list[int], list[list[str]]]:
     """The column names in lower case, and each row with the number of its line."""
-    names, lines, rows = read_csv(path)
+    names, every, cells = read_csv(path)
+    # Spreadsheets end with rows of nothing but commas.
+    kept = [i for i, row in enumerate(cells) if any(cell.strip() for cell in row)]
+    lines, rows = [every[i] for i in kept], [cells[i] for i in kept]
     header = [name.strip().lower() for name in names]
     for column in header:
         if column not in COLUMNS:
