@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.learned.additive import AdditiveCosts
 from codesign_gym.cost_models.learned.baselines import Baseline, baseline_for
 from codesign_gym.cost_models.learned.estimator import Estimator
 from codesign_gym.cost_models.learned.fitting import fit_estimator
@@ -55,10 +56,10 @@ def train(
         target: The column to predict, or several; a `Metric` says unit and direction too.
         features: The columns to predict it from: all others, by default. ``"gemm"`` stands for
             the matrix product's m, n and k, with the features and the baseline of `GpuGemm`.
-        model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``, ``gp``, ``mlp``,
-            several joined by ``+`` for their mean, or ``auto``: the best of all but mlp, or the
-            best two together, by cross-validation on these rows. Of several targets, a mapping
-            gives each its own.
+        model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``, ``gp``,
+            ``additive``, ``additive-costs`` (of positive targets), ``mlp``, several joined by
+            ``+`` for their mean, or ``auto``: the best of all but mlp, or the best two together,
+            by cross-validation on these rows. Of several targets, a mapping gives each its own.
         baseline: A cost model to correct, ``"gemm"``, or ``"none"``. None takes ``"gemm"`` where
             columns m, n and k are among the features.
         seed: Of everything drawn: equal tables and seeds give equal models.
@@ -126,6 +127,8 @@ def _fit_alone(
 ) -> Fitted:
     """Learn a target ``[n]`` as it is, or its logarithm where all of it is positive."""
     log = bool((y > 0).all())
+    if not log and AdditiveCosts.kind in method.split("+"):
+        raise InputError(f"{AdditiveCosts.kind} needs a target above 0, the least is {y.min():g}")
     learned = np.log(y) if log else y
     return fit_estimator(x, learned, log, method, seed, groups, order=learned)
 
