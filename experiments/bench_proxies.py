@@ -19,6 +19,7 @@ from codesign_gym.cost_models.learned.frames import Frame
 from codesign_gym.cost_models.learned.training import joint_groups
 from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.envs import make_problem
+from codesign_gym.experiments.bench_nas_proxies import nas_rows
 from codesign_gym.experiments.bench_rows import Row, cpu_seconds, row
 from codesign_gym.experiments.scores import point_scores, scores
 from codesign_gym.search import make_agent, search
@@ -128,5 +129,6 @@ def tuning_rows(seeds: int = 15, budget: int = 200) -> Iterator[Row]:
 def proxy_rows() -> Iterator[Row]:
     """All of the above."""
     yield from gemm_rows()
+    yield from nas_rows(reference_folder())
     yield from dram_rows()
     yield from tuning_rows()

@@ -42,7 +42,9 @@ def train_proxy_(
     ] = None,
     method: Annotated[
         str,
-        typer.Option(help="auto, random-forest, extra-trees, boosting, gp, mlp; or some with +."),
+        typer.Option(
+            help="auto, random-forest, extra-trees, boosting, gp, additive, mlp; some with +."
+        ),
     ] = "auto",
     baseline: Annotated[
         str, typer.Option(help="What to correct: gemm, none; empty for what fits the columns.")

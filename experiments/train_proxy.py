@@ -18,7 +18,9 @@ from codesign_gym.cost_models.learned.training import (
     Methods,
     check_table,
     joint_groups,
+    table_of_designs,
     train,
+    train_on_designs,
 )
 from codesign_gym.cost_models.metrics import Metrics, concat_metrics
 from codesign_gym.experiments.bench_rows import cpu_seconds
@@ -32,8 +34,8 @@ _CURVE = (100, 300, 1000, 3000)
 _TIMED = 4096
 _TIMED_TRULY = 64
 
-Fit = Callable[[Frame, Methods], LearnedCostModel]
-"""Trains on a table, by these methods."""
+Fit = Callable[[NDArray[np.intp], Methods], LearnedCostModel]
+"""Trains on some of the rows, by these methods."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class ModelCard:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is learned: a table, its targets, and how a model is made of rows of it."""
+    """What is learned: a table, its targets, and how a model is made of some of its rows."""
 
     frame: Frame
     targets: tuple[str, ...]
@@ -127,7 +129,7 @@ def train_proxy(
     else:
         task, true_us = _store_task(list(sources), model, seed)
     trial, parts = _evaluated(task, seed)
-    proxy = task.fit(task.frame, trial.methods)
+    proxy = task.fit(np.arange(task.frame.rows), trial.methods)
     proxy.provenance["scores"] = parts["metrics"]
     out.parent.mkdir(parents=True, exist_ok=True)
     proxy.save(out)
@@ -156,7 +158,7 @@ def _evaluated(task: _Task, seed: int) -> tuple[LearnedCostModel, dict[str, Any]
     order = np.random.default_rng(seed).permutation(n)
     test, rest = order[: n // 5], order[n // 5 :]
     held = task.frame.take(test)
-    trial = task.fit(task.frame.take(rest), task.model)
+    trial = task.fit(rest, task.model)
     methods = trial.methods
 
     def scored(model: LearnedCostModel, frame: Frame) -> dict[str, dict[str, float]]:
@@ -166,13 +168,13 @@ def _evaluated(task: _Task, seed: int) -> tuple[LearnedCostModel, dict[str, Any]
         train_rows = np.flatnonzero(~mask)
         if len(train_rows) < FEWEST_ROWS or not mask.any():
             return {}
-        fitted = task.fit(task.frame.take(train_rows), methods)
+        fitted = task.fit(train_rows, methods)
         return scored(fitted, task.frame.take(np.flatnonzero(mask)))
 
     metrics = scored(trial, held)
     curve: dict[str, list[dict[str, float]]] = {name: [] for name in task.targets}
     for size in (*(s for s in _CURVE if s < len(rest)), len(rest)):
-        fitted = trial if size == len(rest) else task.fit(task.frame.take(rest[:size]), methods)
+        fitted = trial if size == len(rest) else task.fit(rest[:size], methods)
         for name, found in (metrics if fitted is trial else scored(fitted, held)).items():
             short = {key: found[key] for key in ("rmse_pct", "mape_pct", "kendall_tau")}
             curve[name].append({"rows": float(size), **short})
@@ -227,9 +229,9 @@ def _table_task(
     chosen = list(features) or None
     check_table(frame, target, chosen)
 
-    def fit(part: Frame, how: Methods) -> LearnedCostModel:
+    def fit(rows: NDArray[np.intp], how: Methods) -> LearnedCostModel:
         facts = {"table": ", ".join(path.name for path in paths)}
-        return train(part, target, chosen, how, baseline, seed, provenance=facts)
+        return train(frame.take(rows), target, chosen, how, baseline, seed, provenance=facts)
 
     product = {"m", "n", "k"} <= set(frame.columns if chosen is None else chosen)
     values = frame.columns.get(target, np.zeros(frame.rows))
@@ -272,13 +274,10 @@ def _store_task(stores: list[Path], model: str, seed: int) -> tuple[_Task, float
         )
     space = first.space
     facts = {"problem": first.config.problem, "models": first.info.get("models", [])}
-    decoded = as_frame(space.values(designs)).columns
-    frame = Frame(decoded | {name: metrics[name] for name in metrics}, {})
+    frame = table_of_designs(space, designs, metrics)
 
-    def fit(part: Frame, how: Methods) -> LearnedCostModel:
-        return train(
-            part, metrics.metrics, space.names, how, "none", seed, space=space, provenance=facts
-        )
+    def fit(some: NDArray[np.intp], how: Methods) -> LearnedCostModel:
+        return train_on_designs(space, designs[some], metrics.take(some), how, seed, facts)
 
     goal = metrics.metrics[0].name
     task = _Task(frame, tuple(metrics), fit, model, (goal, metrics[goal]))

@@ -16,6 +16,9 @@ from codesign_gym.cost_models.learned.trees import ExtraTrees
 _FEW = 500
 """Rows up to which methods that cost the cube of them are tried."""
 
+_LENGTHS = 60
+"""Features up to which a Gaussian process has a length for each: so many rows tell no more."""
+
 _COMPARED = 3000
 """Rows that methods are compared on."""
 
@@ -71,7 +74,7 @@ def fit_estimator(
     kinds, errors = tuple(model.split("+")), dict[str, float]()
     known: dict[str, FloatArray] = {}
     if model == "auto":
-        kinds, errors, known = _chosen(x, y, fold, seed, order if frontier else None)
+        kinds, errors, known = _chosen(x, y, log, fold, seed, order if frontier else None)
     each = [known[kind] if kind in known else _unseen(kind, x, y, fold, seed) for kind in kinds]
     residuals = np.mean(each, axis=0)
     parts = tuple(regressor(kind).fit(x, y, seed) for kind in kinds)
@@ -82,12 +85,20 @@ def fit_estimator(
 
 
 def _chosen(
-    x: Matrix, y: FloatArray, fold: NDArray[np.intp], seed: int, order: FloatArray | None
+    x: Matrix,
+    y: FloatArray,
+    log: bool,
+    fold: NDArray[np.intp],
+    seed: int,
+    order: FloatArray | None,
 ) -> tuple[tuple[str, ...], dict[str, float], dict[str, FloatArray]]:
     """The best method, or the best two together; all errors; residuals where all rows have one."""
     candidates = ["extra-trees", "boosting"]
     if len(y) <= _FEW:
-        candidates = ["random-forest", "gp", *candidates]  # an mlp costs more than all of these
+        candidates.insert(0, "random-forest")  # an mlp costs more than all of these
+        candidates += ["additive", "additive-costs"] if log else ["additive"]
+        if x.shape[1] <= _LENGTHS:
+            candidates.append("gp")
     if len(y) >= _COMPARED:
         candidates.append("deep-boosting")
     rows = np.arange(len(y))

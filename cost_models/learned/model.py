@@ -20,7 +20,7 @@ from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 from codesign_gym.search_spaces.files import write_arrays
 
-FORMAT = 2
+FORMAT = 3
 FloatArray = NDArray[np.float64]
 
 
@@ -181,7 +181,7 @@ class LearnedCostModel(CostModel):
     def _of_designs(self, designs: Designs) -> tuple[NDArray[np.float32], FloatArray | float]:
         """Features of designs, each looked up by its choice."""
         parts = [one.x[designs[:, j]] for j, one in enumerate(self._lookup())]
-        x = np.concatenate(parts, axis=1)
+        x = self.schema.with_views(np.concatenate(parts, axis=1))
         if self._baseline is None:
             return x, 0.0
         return with_baseline(self._baseline, self.frame_of(designs), x)
@@ -264,8 +264,7 @@ class LearnedCostModel(CostModel):
         try:
             schema = Schema.from_dict(about["schema"])
             base = load_baseline(about["baseline"], baseline)
-            width = sum(feature.width for feature in schema.features)
-            width += int(about["provenance"]["baseline_features"])
+            width = schema.width + int(about["provenance"]["baseline_features"])
             estimators = [
                 Estimator.load(facts, arrays, f"target{index}", width)
                 for index, facts in enumerate(about["estimators"])

@@ -47,6 +47,7 @@ class Regressor(Protocol):
 
 def regressor(kind: str) -> type[Regressor]:
     """The method called ``kind``; an unknown name raises `InputError`."""
+    from codesign_gym.cost_models.learned.additive import Additive, AdditiveCosts
     from codesign_gym.cost_models.learned.gaussian_process import GaussianProcess
     from codesign_gym.cost_models.learned.mlp import MlpEnsemble
     from codesign_gym.cost_models.learned.trees import (
@@ -63,6 +64,8 @@ def regressor(kind: str) -> type[Regressor]:
             ExtraTrees,
             Boosting,
             DeepBoosting,
+            Additive,
+            AdditiveCosts,
             GaussianProcess,
             MlpEnsemble,
         )

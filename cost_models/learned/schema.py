@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.learned.frames import Frame
+from codesign_gym.cost_models.learned.views import View, views_of
 from codesign_gym.search_spaces import Categorical, InputError, Ordinal, SearchSpace
 from codesign_gym.search_spaces.errors import unknown_name
 
@@ -129,7 +131,23 @@ class Schema:
                 invalid[f"{feature.name} is not a finite number"] = missing
             values = np.where(missing, feature.low, column)
             parts.append(values[:, None].astype(np.float32))
-        return Encoded(np.concatenate(parts, axis=1), invalid)
+        return Encoded(self.with_views(np.concatenate(parts, axis=1)), invalid)
+
+    @property
+    def width(self) -> int:
+        """How many features the columns make."""
+        own = sum(feature.width for feature in self.features)
+        return own + sum(view.width for view in self._views)
+
+    def with_views(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The codes of the columns, and what else follows from them, ``[n, width]``."""
+        if not self._views:
+            return x
+        return np.concatenate([x, *(view.of(x) for view in self._views)], axis=1)
+
+    @cached_property
+    def _views(self) -> tuple[View, ...]:
+        return views_of(self.names, [feature.categories for feature in self.features])
 
     def _column(self, feature: Feature, frame: Frame) -> NDArray[Any]:
         if feature.name not in frame.columns:

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.base import CostModel
+from codesign_gym.cost_models.learned.additive import AdditiveCosts
 from codesign_gym.cost_models.learned.baselines import Baseline, baseline_for
+from codesign_gym.cost_models.learned.estimator import Estimator
 from codesign_gym.cost_models.learned.fitting import fit_estimator
 from codesign_gym.cost_models.learned.frames import Frame, as_frame
 from codesign_gym.cost_models.learned.model import LearnedCostModel, with_baseline
-from codesign_gym.cost_models.learned.regressors import regressor
+from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, regressor
 from codesign_gym.cost_models.learned.schema import Schema
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
@@ -54,10 +56,10 @@ def train(
         target: The column to predict, or several; a `Metric` says unit and direction too.
         features: The columns to predict it from: all others, by default. ``"gemm"`` stands for
             the matrix product's m, n and k, with the features and the baseline of `GpuGemm`.
-        model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``, ``gp``, ``mlp``,
-            several joined by ``+`` for their mean, or ``auto``: the best of all but mlp, or the
-            best two together, by cross-validation on these rows. Of several targets, a mapping
-            gives each its own.
+        model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``, ``gp``,
+            ``additive``, ``additive-costs`` (of positive targets), ``mlp``, several joined by
+            ``+`` for their mean, or ``auto``: the best of all but mlp, or the best two together,
+            by cross-validation on these rows. Of several targets, a mapping gives each its own.
         baseline: A cost model to correct, ``"gemm"``, or ``"none"``. None takes ``"gemm"`` where
             columns m, n and k are among the features.
         seed: Of everything drawn: equal tables and seeds give equal models.
@@ -84,38 +86,24 @@ def train(
     table = as_frame(frame)
     metrics = _metrics(table, target)
     names = _features(table, features, [metric.name for metric in metrics])
-    methods = {m.name: model if isinstance(model, str) else model[m.name] for m in metrics}
-    for kind in {kind for method in methods.values() for kind in method.split("+")} - {"auto"}:
-        regressor(kind)
+    methods = _methods(model, metrics)
     if table.rows < FEWEST_ROWS:
         raise InputError(f"training needs at least {FEWEST_ROWS} rows, got {table.rows}")
-    kinds = frozenset(categorical)
-    if space is not None:
-        pairs = zip(names, space.parameters, strict=True)
-        kinds |= {name for name, parameter in pairs if not parameter.ordered}
+    kinds = frozenset(categorical) | (_unordered(space, names) if space is not None else set())
     schema = Schema.learn(table, names, kinds)
-    encoded = schema.encode(table)
+    x = schema.encode(table).x
+    targets = {m.name: _target(table, m, varies=space is None) for m in metrics}
     preset = "gemm" if features == "gemm" and baseline is None else baseline
-    estimators, compared, base, width = [], {}, None, 0
-    for metric in metrics:
-        y = _target(table, metric, varies=space is None)
-        base = baseline_for(preset, table, names, metric.name, seed)
-        if base is not None and len(metrics) > 1:
-            raise InputError("a model with a baseline has one target, got several")
-        x, offset = encoded.x, np.zeros(len(y))
-        if base is not None:
-            if (y <= 0).any():
-                raise InputError(f"a baseline needs a target above 0, {metric.name!r} is not")
-            x, offset = with_baseline(base, table, x)
-            width = x.shape[1] - encoded.x.shape[1]
-        log = bool((y > 0).all())
-        estimator, errors = fit_estimator(
-            x, (np.log(y) if log else y) - offset, log, methods[metric.name], seed,
-            joint_groups(table, groups if groups is not None else base.groups if base else ()),
-            np.log(y) if base is None and log else y if base is None else offset, base is not None,
-        )  # fmt: skip
-        estimators.append(estimator)
-        compared[metric.name] = errors
+    base = _baseline(preset, table, names, targets, seed)
+    alone = joint_groups(table, groups if groups is not None else base.groups if base else ())
+    estimators, compared = [], {}
+    for name, y in targets.items():
+        if base is None:
+            found = _fit_alone(x, y, methods[name], seed, alone)
+        else:
+            found = _fit_correction(base, table, x, y, methods[name], seed, alone)
+        estimators.append(found[0])
+        compared[name] = found[1]
     facts = {
         "rows": table.rows,
         "seed": seed,
@@ -124,10 +112,73 @@ def train(
         "versions": {name: version(name) for name in _RECORDED},
         "constant": list(schema.constant),
         "compared": compared,
-        "baseline_features": width,
+        "baseline_features": len(base.features(table.columns)) if base is not None else 0,
     }
     own = space if space is not None else schema.space_of(table)
     return LearnedCostModel(own, metrics, schema, estimators, base, facts | dict(provenance or {}))
+
+
+Fitted = tuple[Estimator, dict[str, float]]
+"""An estimator, and the errors of the methods that were compared."""
+
+
+def _fit_alone(
+    x: Matrix, y: FloatArray, method: str, seed: int, groups: NDArray[np.intp] | None
+) -> Fitted:
+    """Learn a target ``[n]`` as it is, or its logarithm where all of it is positive."""
+    log = bool((y > 0).all())
+    if not log and AdditiveCosts.kind in method.split("+"):
+        raise InputError(f"{AdditiveCosts.kind} needs a target above 0, the least is {y.min():g}")
+    learned = np.log(y) if log else y
+    return fit_estimator(x, learned, log, method, seed, groups, order=learned)
+
+
+def _fit_correction(
+    base: Baseline,
+    table: Frame,
+    x: Matrix,
+    y: FloatArray,
+    method: str,
+    seed: int,
+    groups: NDArray[np.intp] | None,
+) -> Fitted:
+    """Learn the logarithm of a target over what the baseline predicts, ``[n]``."""
+    features, predicted = with_baseline(base, table, x)
+    residual = np.log(y) - predicted
+    return fit_estimator(
+        features, residual, True, method, seed, groups, order=predicted, frontier=True
+    )
+
+
+def _methods(model: Methods, metrics: Sequence[Metric]) -> dict[str, str]:
+    """Target -> method; an unknown one raises `InputError`."""
+    methods = {m.name: model if isinstance(model, str) else model[m.name] for m in metrics}
+    for kind in {kind for method in methods.values() for kind in method.split("+")} - {"auto"}:
+        regressor(kind)
+    return methods
+
+
+def _unordered(space: SearchSpace, names: Sequence[str]) -> set[str]:
+    """The features that are categories in their space."""
+    pairs = zip(names, space.parameters, strict=True)
+    return {name for name, parameter in pairs if not parameter.ordered}
+
+
+def _baseline(
+    wanted: CostModel | Baseline | str | None,
+    table: Frame,
+    features: tuple[str, ...],
+    targets: Mapping[str, FloatArray],
+    seed: int,
+) -> Baseline | None:
+    """What is to be corrected, if anything; it takes one target, which must be positive."""
+    name, y = next(iter(targets.items()))
+    base = baseline_for(wanted, table, features, name, seed)
+    if base is not None and len(targets) > 1:
+        raise InputError("a model with a baseline has one target, got several")
+    if base is not None and (y <= 0).any():
+        raise InputError(f"a baseline needs a target above 0, {name!r} is not")
+    return base
 
 
 def _metrics(table: Frame, target: str | Metric | Sequence[str | Metric]) -> list[Metric]:
@@ -204,6 +255,12 @@ def joint_groups(table: Frame, names: Sequence[str]) -> NDArray[np.intp] | None:
     return np.asarray(np.unique(joint, axis=0, return_inverse=True)[1].ravel())
 
 
+def table_of_designs(space: SearchSpace, designs: Designs, metrics: Metrics) -> Frame:
+    """The values of designs ``[n, p]`` and their metrics, a row per design."""
+    columns = as_frame(space.values(designs)).columns
+    return Frame(columns | {name: metrics[name] for name in metrics}, {})
+
+
 def train_on_designs(
     space: SearchSpace,
     designs: Designs,
@@ -214,9 +271,8 @@ def train_on_designs(
 ) -> LearnedCostModel:
     """Learn the metrics of designs ``[n, p]``; invalid and unmeasured rows are left out."""
     usable = np.isfinite(metrics.values_matrix).all(axis=1)
-    columns = as_frame(space.values(designs[usable])).columns
-    measured = {name: metrics[name][usable] for name in metrics}
+    table = table_of_designs(space, designs[usable], metrics.take(np.flatnonzero(usable)))
     return train(
-        Frame(columns | measured, {}), metrics.metrics, space.names, model, "none", seed,
+        table, metrics.metrics, space.names, model, "none", seed,
         space=space, provenance=provenance,
     )  # fmt: skip

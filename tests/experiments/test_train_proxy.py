@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from codesign_gym.cost_models.learned import LearnedCostModel, train_on_designs
+from codesign_gym.cost_models.learned.model import FORMAT
 from codesign_gym.cost_models.learned.training import FEWEST_ROWS
 from codesign_gym.envs import DesignProblem, make_problem
 from codesign_gym.experiments.cli import app
@@ -211,7 +212,7 @@ def rewritten(folder: Path, to: Path, **changes: Any) -> Path:
 
 
 def test_a_newer_format(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
-    path = rewritten(trained[0], tmp_path / "p.npz", about={"format": 3})
+    path = rewritten(trained[0], tmp_path / "p.npz", about={"format": FORMAT + 1})
     with pytest.raises(InputError, match="newer codesign-gym"):
         load_proxy(path, PROBLEM)
 
