@@ -114,7 +114,7 @@ def _own_rows(records: AccuracyRecords, count: int) -> Iterator[Row]:
     scores = model.evaluate(model.space.unravel(records.network[rows]))
     for proxy in model.proxies:
         value = _rank(scores[proxy], accuracy[rows])
-        yield row(f"{proxy}, own table, {len(rows)} networks", value, "Spearman")
+        yield row(f"{proxy}, own table, {len(rows)} networks", value, "rank correlation")
 
 
 def _lut_rows(path: Path) -> Iterator[Row]:
@@ -132,11 +132,16 @@ def _naslib_rows(path: Path, images: int) -> Iterator[Row]:
     """NASLib's own scores on CIFAR-10, and ours of the same networks on Gaussian images."""
     names = {proxy: NASLIB_COLUMNS.get(proxy, proxy) for proxy in PROXIES if proxy != "zen"}
     rows = np.array(text_columns(path, ["dataset"])["dataset"]) == "cifar10"
-    columns = number_columns(path, [*names.values(), "val_accuracy", "arch_idx"])
+    columns = number_columns(path, ["val_accuracy", "arch_idx"])
+    # Scores may be infinite: the logarithm of a determinant of nothing.
+    columns |= {
+        name: np.array([float(score or "nan") for score in column])
+        for name, column in text_columns(path, list(names.values())).items()
+    }
     accuracy = columns["val_accuracy"][rows]
     for proxy, name in names.items():
         value = _rank(columns[name][rows], accuracy)
-        yield row(f"{proxy}, NASLib on CIFAR-10, {rows.sum()} networks", value, "Spearman")
+        yield row(f"{proxy}, NASLib on CIFAR-10, {rows.sum()} networks", value, "rank correlation")
     index = _found("nb201_accuracy.csv.gz")
     if index is None:
         return
@@ -148,4 +153,6 @@ def _naslib_rows(path: Path, images: int) -> Iterator[Row]:
     scores = model.evaluate(cells.designs[at])
     for proxy in model.proxies:
         value = _rank(scores[proxy], columns["val_accuracy"][some])
-        yield row(f"{proxy}, ours on Gaussian images, {len(at)} networks", value, "Spearman")
+        yield row(
+            f"{proxy}, ours on Gaussian images, {len(at)} networks", value, "rank correlation"
+        )

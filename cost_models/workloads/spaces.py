@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,6 +69,7 @@ MOST_NETWORKS = 100_000
 """Most networks of a space that are written as layers all at once."""
 
 
+@lru_cache(maxsize=64)
 def network_space(space: SearchSpace) -> str:
     """Which of `NETWORK_SPACES` a space is, whatever its group is called.
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from codesign_gym.cost_models.accuracy.zero_cost import PROXIES
 from codesign_gym.experiments import bench, bench_cost_models, bench_proxies, bench_rows
 from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.bench_nas_proxies import nas_rows
-from codesign_gym.experiments.bench_networks import network_rows
+from codesign_gym.experiments.bench_networks import NASLIB_COLUMNS, _naslib_rows, network_rows
 from codesign_gym.experiments.bench_rows import Row
 
 
@@ -48,3 +50,17 @@ def test_benchmark_reports(name: str) -> None:
     for row in rows:
         assert row["median"] > 0 or row["unit"] in ("%", "rank correlation")
         assert row["unit"]
+
+
+def test_infinite_scores_are_ranked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NASLib writes -inf for the log determinant of networks that tell no inputs apart."""
+    monkeypatch.delenv("CODESIGN_DATA", raising=False)
+    names = [NASLIB_COLUMNS.get(proxy, proxy) for proxy in PROXIES if proxy != "zen"]
+    lines = [",".join(["dataset", "arch_idx", "val_accuracy", *names])]
+    for i, score in enumerate(("-inf", "1", "2", "3")):
+        lines.append(",".join(["cifar10", str(i), str(10.0 * i), *[score] * len(names)]))
+    path = tmp_path / "scores.csv"
+    path.write_text("\n".join(lines) + "\n")
+    rows = list(_naslib_rows(path, 2))
+    assert len(rows) == len(names)
+    assert {row["median"] for row in rows} == {1.0}
