@@ -155,7 +155,7 @@ def test_a_supernet_that_diverged_makes_designs_invalid() -> None:
 
 
 def test_inherited_accuracy_is_above_chance() -> None:
-    model = SupernetModel(epochs=3, size=2000)
+    model = SupernetModel(epochs=2, size=1500)
     found = model.evaluate([[3] * 6, [2, 2, 2, 2, 2, 2], [0] * 6])["accuracy_pct"]
     assert found[0] > 13 > found[2]
 
