@@ -52,7 +52,7 @@ class SupernetModel(CostModel):
         size: int = TRAINING_SIZE,
         learning_rate: float = Recipe.learning_rate,
     ) -> None:
-        check_shared(space, (task,))
+        check_shared(space, task)
         check_size(size)
         if not 1 <= epochs <= 10_000:
             raise InputError(f"epochs must be in 1..10000, got {epochs}")

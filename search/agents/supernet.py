@@ -126,7 +126,7 @@ class SupernetAgent(Agent):
         from codesign_gym.cost_models.accuracy.supernet_torch import supernet
         from codesign_gym.cost_models.accuracy.supernet_training import Lessons
 
-        about, o = get_task(self.task.tasks[0]), self.options
+        about, o = get_task(self.task.task), self.options
         seed = int(self.rng.integers(2**31))
         made = supernet(self.task.space, about.metric, share, seed, o.width, scaled)
         recipe = Recipe(self.epochs, o.batch, o.learning_rate)
