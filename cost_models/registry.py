@@ -8,6 +8,7 @@ from typing import Any
 
 from codesign_gym.cost_models.accuracy.growth_model import GrowthModel
 from codesign_gym.cost_models.accuracy.scratch_model import ScratchModel
+from codesign_gym.cost_models.accuracy.supernet_model import SupernetModel
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.accuracy.trained import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.zero_cost import ZeroCostProxies
@@ -45,6 +46,7 @@ COST_MODELS.register("roofline")(RooflineModel)
 COST_MODELS.register("spatial")(SpatialModel)
 COST_MODELS.register("heterogeneous-chip")(ChipModel)
 COST_MODELS.register("mobilenet-groups")(MobileNetModel)
+COST_MODELS.register("supernet")(SupernetModel)
 COST_MODELS.register("systolic")(SystolicModel)
 
 

@@ -27,6 +27,7 @@ from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.bench_networks import network_rows
 from codesign_gym.experiments.bench_proxies import proxy_rows
 from codesign_gym.experiments.bench_rows import Row, row
+from codesign_gym.experiments.bench_supernet import supernet_rows
 from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.runner import run
 from codesign_gym.experiments.store import Store
@@ -195,6 +196,7 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "soc": COST_MODEL_BENCHES["soc"],
     "networks": network_rows,
     "proxies": proxy_rows,
+    "supernet": supernet_rows,
     "vector": vector_rows,
     "agents": agent_rows,
     "store": store_rows,

@@ -66,7 +66,7 @@ def network_rows(count: int = 200, images: int = 24) -> Iterator[Row]:
         model.evaluate(few)
         taken = time.process_time() - start
         yield row(f"{proxy} of a network on sequences, CPU", 1e3 * taken / len(few), "ms")
-    if records := _own_table():
+    if records := own_table():
         yield from _own_rows(records, count)
     if latencies := _found("nb201_latency_help.csv.gz"):
         yield from _lut_rows(latencies)
@@ -82,7 +82,8 @@ def _found(name: str) -> Path | None:
         return None
 
 
-def _own_table() -> AccuracyRecords | None:
+def own_table() -> AccuracyRecords | None:
+    """Our own table, carried or found; None where there is none."""
     if OWN in EMBEDDED:
         return embedded_table(*OWN)
     path = _found("nb201-mnist1d.npz")

@@ -96,8 +96,11 @@ def step_two(
     first, second = places_of(choices.choices, pairs)
     alpha = choices.alpha
     before = torch.logaddexp(alpha[first], alpha[second])
+    # What both gradients have in common the shift below undoes: Adam would take it for a direction.
+    apart = (gradient[first] - gradient[second]) / 2
     masked = torch.zeros_like(gradient)
-    masked[first], masked[second] = gradient[first], gradient[second]
+    masked[first] += apart
+    masked[second] -= apart
     alpha.grad = masked
     optimizer.step()
     shift = before - torch.logaddexp(alpha[first], alpha[second])

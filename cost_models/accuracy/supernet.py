@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE, get_task
+from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE
 from codesign_gym.cost_models.accuracy.train_table import check_trainable
 from codesign_gym.cost_models.learned.operation_lut import OperationLut
 from codesign_gym.search_spaces import InputError
@@ -22,35 +22,31 @@ class SupernetTask:
 
     Attributes:
         space: Name of the space, all of whose parameters the supernet decides.
-        tasks: What the networks are trained on, the first being the problem's own.
+        task: Name of what the networks are trained on.
         size: Training sequences to use, the first so many.
         epochs: How long a supernet is trained unless an agent is told otherwise.
         costs: Metric -> costs of the operations, which add up to it.
     """
 
     space: str
-    tasks: tuple[str, ...] = ("mnist1d",)
+    task: str = "mnist1d"
     size: int = TRAINING_SIZE
     epochs: int = 20
     costs: Mapping[str, OperationLut] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_shared(self.space, self.tasks)
+        check_shared(self.space, self.task)
         check_size(self.size)
         if self.epochs < 1:
             raise InputError(f"epochs must be at least 1, got {self.epochs}")
 
 
-def check_shared(space: str, tasks: tuple[str, ...]) -> None:
-    """Raise `InputError` unless the space has a supernet, made for every one of the tasks."""
+def check_shared(space: str, task: str) -> None:
+    """Raise `InputError` unless the space has a supernet, made for the task."""
     if space not in SUPERNET_SPACES:
         known = ", ".join(map(repr, SUPERNET_SPACES))
         raise InputError(f"space {space!r} has no supernet; those that have are {known}")
-    if not tasks:
-        raise InputError("a supernet needs at least one task, got none")
-    for task in tasks:
-        get_task(task)
-        check_trainable(space, task)
+    check_trainable(space, task)
 
 
 def check_size(size: int) -> None:

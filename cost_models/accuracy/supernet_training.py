@@ -107,11 +107,11 @@ class Lessons:
         """Mean credit, such as the share of right answers, under a rule."""
         return float(self._credit(self.supernet(batch.x, rule), batch.y).mean())
 
-    def step(self, batch: Batch, rule: Rule) -> None:
-        """One step of the weights; those that the rule leaves out stay as they are."""
-        loss = self.loss(batch, rule)
+    def step(self, batch: Batch, *rules: Rule) -> None:
+        """One step of the weights by the mean loss of rules; what all leave out stays as it is."""
         self._adam.zero_grad()
-        torch.autograd.backward(loss)
+        for rule in rules:
+            torch.autograd.backward(self.loss(batch, rule) / len(rules))
         torch.nn.utils.clip_grad_norm_(self.supernet.parameters(), LARGEST_GRADIENT)
         self._adam.step()
         self._schedule.step()

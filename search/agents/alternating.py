@@ -168,7 +168,9 @@ class Alternating(Agent):
     def _part(self, groups: tuple[str, ...]) -> ProblemStatement:
         """What an inner agent may know."""
         space = self.space if set(groups) == set(self.space.groups) else self.space.select(*groups)
-        return replace(self.statement, name=f"{self.statement.name}/{space.name}", space=space)
+        return replace(
+            self.statement, name=f"{self.statement.name}/{space.name}", space=space, supernet=None
+        )
 
     @property
     def _free(self) -> NDArray[np.intp]:

@@ -76,6 +76,7 @@ class SupernetAgent(Agent):
         self._scores: list[FloatArray] = []
         self._taken = 0
         self._seen: set[bytes] = set()
+        self._order: Iterator[tuple[int, ...]] | None = None
 
     @property
     def task(self) -> SupernetTask:
@@ -125,7 +126,7 @@ class SupernetAgent(Agent):
         from codesign_gym.cost_models.accuracy.supernet_torch import supernet
         from codesign_gym.cost_models.accuracy.supernet_training import Lessons
 
-        about, o = get_task(self.task.tasks[0]), self.options
+        about, o = get_task(self.task.task), self.options
         seed = int(self.rng.integers(2**31))
         made = supernet(self.task.space, about.metric, share, seed, o.width, scaled)
         recipe = Recipe(self.epochs, o.batch, o.learning_rate)
@@ -134,9 +135,9 @@ class SupernetAgent(Agent):
     def ask(self, n: int) -> Designs:
         """The next ``n`` designs that the supernet thinks best, then random ones."""
         found: list[Designs] = []
-        for design in islice(self.ranked(), self._taken, None):
-            if len(found) == n:
-                break
+        if self._order is None:
+            self._order = islice(self.ranked(), self._taken, None)
+        while len(found) < n and (design := next(self._order, None)) is not None:
             self._taken += 1
             row = np.array([design], dtype=np.int32)
             if keys(row)[0] not in self._seen:
@@ -146,6 +147,18 @@ class SupernetAgent(Agent):
         asked = np.concatenate(found)
         self._seen.update(keys(asked))
         return asked
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was learned, and what is known; the supernet's weights are not needed any more."""
+        order, self._order = self._order, None
+        state = super().state_dict()
+        self._order = order
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        super().load_state_dict(state)
+        self._order = None
 
     def tell(self, designs: Designs, evaluation: Evaluation) -> None:
         """Remember which designs are known."""

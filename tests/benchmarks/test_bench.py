@@ -17,6 +17,7 @@ from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.bench_nas_proxies import nas_rows
 from codesign_gym.experiments.bench_networks import NASLIB_COLUMNS, _naslib_rows, network_rows
 from codesign_gym.experiments.bench_rows import Row
+from codesign_gym.experiments.bench_supernet import supernet_rows
 
 
 def proxies() -> Iterator[Row]:
@@ -39,6 +40,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CODESIGN_DATA", raising=False)
     monkeypatch.setitem(bench.BENCHES, "dram", partial(dram_rows, 3, 1))
     monkeypatch.setitem(bench.BENCHES, "proxies", proxies)
+    monkeypatch.setitem(bench.BENCHES, "supernet", partial(supernet_rows, 0, 1))
     monkeypatch.setattr(bench, "overhead_rows", partial(bench.overhead_rows, 1))
     monkeypatch.setattr(bench, "ppo_rows", partial(bench.ppo_rows, 1, 1024))
 

@@ -26,6 +26,7 @@ from codesign_gym.cost_models import (
     make_family,
 )
 from codesign_gym.cost_models.accuracy.scratch_model import ScratchModel
+from codesign_gym.cost_models.accuracy.supernet_model import SupernetModel
 from codesign_gym.cost_models.accuracy.trained import EMBEDDED, AccuracyTable
 from codesign_gym.cost_models.accuracy.zero_cost import ZeroCostProxies
 from codesign_gym.cost_models.analytical.array_model import ArrayModel
@@ -103,6 +104,7 @@ MODELS: dict[str, Callable[[], CostModel]] = {
 
 TRAINED: dict[str, Callable[[], CostModel]] = {
     "growth-mnist1d": partial(GrowthModel, 1, training_size=100),
+    "supernet": partial(SupernetModel, epochs=1, size=100),
     "scratch": partial(ScratchModel, seeds=(0,), epochs=1, size=100),
 }
 """Models that train a network for each design."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import SUPERNET_SPACES, SupernetTask
-from codesign_gym.cost_models.accuracy.supernet_model import SupernetModel
+from codesign_gym.cost_models.accuracy.supernet_model import SupernetModel, _fair
 from codesign_gym.cost_models.accuracy.supernet_torch import (
     SUPERNETS,
     Mixture,
@@ -155,9 +155,16 @@ def test_a_supernet_that_diverged_makes_designs_invalid() -> None:
 
 
 def test_inherited_accuracy_is_above_chance() -> None:
-    model = SupernetModel(epochs=3, size=2000)
+    model = SupernetModel(epochs=2, size=1500)
     found = model.evaluate([[3] * 6, [2, 2, 2, 2, 2, 2], [0] * 6])["accuracy_pct"]
     assert found[0] > 13 > found[2]
+
+
+def test_every_candidate_is_trained_equally_often() -> None:
+    paths = np.array(_fair((5, 5, 2), np.random.default_rng(0)))
+    assert paths.shape == (5, 3)
+    assert [sorted(column) for column in paths[:, :2].T.tolist()] == [[0, 1, 2, 3, 4]] * 2
+    assert np.bincount(paths[:, 2]).min() == 2
 
 
 @pytest.mark.parametrize(
@@ -177,7 +184,7 @@ def test_what_cannot_be_trained_is_refused(options: dict[str, object], text: str
 
 
 def test_a_task_without_sense_is_refused() -> None:
-    with pytest.raises(InputError, match="needs at least one task, got none"):
-        SupernetTask("nas-bench-201-1d", tasks=())
+    with pytest.raises(InputError, match="unknown task 'mnist2d'"):
+        SupernetTask("nas-bench-201-1d", task="mnist2d")
     with pytest.raises(InputError, match="epochs must be at least 1, got 0"):
         SupernetTask("nas-bench-201-1d", epochs=0)

@@ -61,7 +61,7 @@ def test_the_strongest_edges_into_a_node_are_kept(seed: int) -> None:
     assert [best[i] for i in kept] == [1 + int(np.argmax(raw[i][1:])) for i in kept]
 
 
-@pytest.mark.parametrize("agent", ["pc-darts"])
+@pytest.mark.parametrize("agent", ["pc-darts", "proxylessnas"])
 @pytest.mark.parametrize("name", ["resnet18-asic", "eas-mnist1d"])
 def test_other_problems_are_refused(agent: str, name: str) -> None:
     text = f"networks that can share their weights in a supernet, which problem '{name}' lacks"
@@ -79,7 +79,7 @@ def test_channels_that_cannot_be_shared_are_refused() -> None:
         make_agent("pc-darts", CELLS, share=3)
 
 
-@pytest.mark.parametrize("agent", ["pc-darts"])
+@pytest.mark.parametrize("agent", ["pc-darts", "proxylessnas"])
 def test_a_training_that_diverges_says_so(agent: str) -> None:
     made = make_agent(agent, CELLS, learning_rate=10.0, epochs=2)
     made.options = replace(made.options, learning_rate=1e35)  # beyond what may be asked for
