@@ -256,13 +256,14 @@ def _verify(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
-    top = record.ranking[:5]
-    rows = design_rows(record.space, record.evaluation.take(top), record.rewards[top])
-    console.print_designs(rows, record.space, "best designs")
     if "verified" in summary:
-        console.print_designs(
-            summary["verified"][:1], record.space, "the best, by the true cost models"
-        )
+        asked = f"{summary['true_evaluations']} evaluations by them"
+        title = f"best designs, by the true cost models, {asked}"
+        console.print_designs(summary["verified"][:5], record.space, title)
+    else:
+        top = record.ranking[:5]
+        rows = design_rows(record.space, record.evaluation.take(top), record.rewards[top])
+        console.print_designs(rows, record.space, "best designs")
     console.out.print(
         f"{summary['evaluations']} evaluations, {summary['feasible_share']:.0%} feasible, "
         f"{len(summary['pareto'])} Pareto designs, {summary['seconds']:.1f} s\n"

@@ -99,7 +99,8 @@ def read_toml(path: Path, keys: Mapping[str, tuple[type, ...]]) -> dict[str, Any
         if key not in keys:
             raise InputError(f"{where}: {unknown_name('key', key, keys)}")
         if not isinstance(value, keys[key]) or isinstance(value, bool):
-            kinds = " or ".join(_KINDS[kind] for kind in keys[key])
+            said = [kind for kind in keys[key] if kind is not int or float not in keys[key]]
+            kinds = " or ".join(_KINDS[kind] for kind in said)
             raise InputError(f"{where} must be {kinds}, got {value!r}")
         if isinstance(value, list) and list in keys[key] and int not in keys[key]:
             if not all(isinstance(item, str) for item in value):

@@ -323,6 +323,7 @@ def test_where_a_proxy_is_not_sure_the_true_models_are_asked(
         assert gap[asked].max() < 1e-12
         assert gap[~asked].max() > 1e-3
     assert "--trust 1.0" in record.command
+    assert "Figures are those of a proxy" in (tmp_path / "report.html").read_text()
     again = CliRunner().invoke(app, words)
     assert json.loads(again.stdout)["best"] == summary["best"]
 
