@@ -208,10 +208,10 @@ class Assisted(ArchiveAgent):
         )  # fmt: skip
 
     def _doubted(self, designs: Designs, models: tuple[LearnedCostModel, ...]) -> NDArray[np.intp]:
-        """Rows, the least sure first: by the sum of deviations over their metrics' spreads."""
+        """Rows, the least sure first: by the sum of deviations over their metrics' sizes."""
         doubt = np.zeros(len(designs))
         for model in models:
-            deviation = model.uncertainty(designs)[:, 0]
-            spread = np.abs(model.compute(designs).values_matrix[:, 0]) + 1e-12
-            doubt += deviation / spread
+            predicted = np.abs(model.compute(designs).values_matrix[:, 0])
+            size = predicted[np.isfinite(predicted)].max(initial=1e-12)
+            doubt += model.uncertainty(designs)[:, 0] / size
         return np.argsort(-np.nan_to_num(doubt, posinf=np.finfo(float).max), kind="stable")

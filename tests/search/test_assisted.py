@@ -96,3 +96,17 @@ def test_many_evaluations_are_sampled() -> None:
     assert len(rows) == len(set(rows.tolist())) == 1000
     best = np.argsort(-CHIP.reward(CHIP.evaluate(designs)), kind="stable")[:500]
     assert set(best.tolist()) <= set(rows.tolist())
+
+
+def test_the_least_sure_are_those_of_the_largest_deviations() -> None:
+    agent = make_agent("assisted", CHIP, 0, **QUICK)
+    designs = CHIP.space.sample(80, 0)
+    agent.tell(designs, CHIP.evaluate(designs))
+    models = agent._learned()  # type: ignore[attr-defined] # its own
+    others = CHIP.space.sample(50, 1)
+    found = agent._doubted(others, models)  # type: ignore[attr-defined] # its own
+    deviations = np.array([model.uncertainty(others)[:, 0] for model in models])
+    sizes = [model.compute(others).values_matrix.max() for model in models]
+    doubt = (deviations / np.array(sizes)[:, None]).sum(axis=0)
+    assert sorted(found.tolist()) == list(range(50))
+    assert (np.diff(doubt[found]) <= 1e-12).all()
