@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from codesign_gym.envs.nas_problems import NAS_PROBLEMS
 from codesign_gym.envs.nasaic import NASAIC_PROBLEMS
 from codesign_gym.envs.network_problems import NETWORK_PROBLEMS
 from codesign_gym.envs.problem import DesignProblem
+from codesign_gym.envs.proxied import load_proxy
 from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.envs.soc_problems import SOC_PROBLEMS
 from codesign_gym.envs.specs import Spec
@@ -53,7 +55,7 @@ def make_problem(
     *,
     specs: Sequence[Spec | str] | None = None,
     objectives: Sequence[str] | None = None,
-    cost_model: CostModel | None = None,
+    cost_model: CostModel | Path | str | None = None,
     **options: Any,
 ) -> DesignProblem:
     """The registered problem called ``name``.
@@ -64,7 +66,8 @@ def make_problem(
         specs: Specs in place of the problem's own; the unit may be another of the same dimension.
         objectives: Metrics to optimise in place of the problem's own; the reward becomes their
             `balanced_reward`.
-        cost_model: A model of all the metrics in place of the problem's own, such as a proxy.
+        cost_model: A model of all the metrics in place of the problem's own, or the file of a proxy
+            that was trained on this problem.
         **options: What the problem itself takes, such as the ``model`` of ``accelerator``.
     """
     if isinstance(name, str) and table_of(name):
@@ -83,6 +86,8 @@ def make_problem(
         own = tuple(dict.fromkeys(own_name(name, known)[0] for name in names))
         problem = replace(problem, objective_names=own)
         problem = replace(problem, reward=balanced_reward(problem))
+    if isinstance(cost_model, (str, Path)):
+        cost_model = load_proxy(Path(cost_model), problem)
     if cost_model is not None:
         problem = replace(problem, models=(cost_model,), fidelities=())
     return problem

@@ -19,6 +19,7 @@ from codesign_gym.cost_models.learned.frames import Frame
 from codesign_gym.cost_models.learned.training import joint_groups
 from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.envs import make_problem
+from codesign_gym.experiments.bench_assisted import assisted_rows
 from codesign_gym.experiments.bench_nas_proxies import nas_rows
 from codesign_gym.experiments.bench_rows import Row, cpu_seconds, row
 from codesign_gym.experiments.scores import point_scores, scores
@@ -132,3 +133,4 @@ def proxy_rows() -> Iterator[Row]:
     yield from nas_rows(reference_folder())
     yield from dram_rows()
     yield from tuning_rows()
+    yield from assisted_rows()

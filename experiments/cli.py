@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from codesign_gym.cost_models.learned.trusted import BY_TRUE_MODEL
 from codesign_gym.experiments import cli_designs, cli_reproduce, cli_suite, cli_tools, console
 from codesign_gym.experiments.cli_app import (
     Family,
@@ -23,6 +24,7 @@ from codesign_gym.experiments.cli_app import (
     Proxy,
     Specs,
     Trace,
+    Trust,
     WarmStart,
     app,
     given_agent,
@@ -105,6 +107,7 @@ def run_(
     family: Family = "",
     trace: Trace = "",
     proxy: Proxy = "",
+    trust: Trust = None,
     warm_start: WarmStart = "",
     plugin: Annotated[str | None, typer.Option(help="An agent of your own, module:Class.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; flags win over it.")] = None,
@@ -124,6 +127,7 @@ def run_(
         "family": family or None,
         "trace": trace or None,
         "proxy": proxy or None,
+        "trust": trust,
         "warm_start": warm_start or None,
     }
     given = {name: value for name, value in flags.items() if value is not None}
@@ -145,7 +149,15 @@ def run_(
         "report": str(write_page([record], directory / "report.html")),
     }
     if settings.proxy:
-        summary["verified"] = _verify(record)
+        verified = _verify(record)
+        asked = record.evaluation.metrics[BY_TRUE_MODEL.name] > 0
+        asked_of = len(np.unique(record.evaluation.designs[asked], axis=0))
+        summary |= {
+            "best": verified[0],
+            "best_in_search": summary["best"],
+            "verified": verified,
+            "true_evaluations": asked_of + len(verified),
+        }
     if as_json:
         console.print_json(summary)
     else:
@@ -244,13 +256,14 @@ def _verify(record: RunRecord) -> list[dict[str, Any]]:
 
 
 def _print_run(record: RunRecord, summary: dict[str, Any]) -> None:
-    top = record.ranking[:5]
-    rows = design_rows(record.space, record.evaluation.take(top), record.rewards[top])
-    console.print_designs(rows, record.space, "best designs")
     if "verified" in summary:
-        console.print_designs(
-            summary["verified"][:1], record.space, "the best, by the true cost models"
-        )
+        asked = f"{summary['true_evaluations']} evaluations by them"
+        title = f"best designs, by the true cost models, {asked}"
+        console.print_designs(summary["verified"][:5], record.space, title)
+    else:
+        top = record.ranking[:5]
+        rows = design_rows(record.space, record.evaluation.take(top), record.rewards[top])
+        console.print_designs(rows, record.space, "best designs")
     console.out.print(
         f"{summary['evaluations']} evaluations, {summary['feasible_share']:.0%} feasible, "
         f"{len(summary['pareto'])} Pareto designs, {summary['seconds']:.1f} s\n"

@@ -46,6 +46,13 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what is recorded of
 WarmStart = Annotated[
     str, typer.Option("--warm-start", help="Store whose designs the agent is told of first.")
 ]
+Trust = Annotated[
+    float | None,
+    typer.Option(
+        help="Largest deviation, as a share, at which the proxy is believed in place of the true "
+        "cost models.  [default: always]",
+    ),
+]
 Proxy = Annotated[str, typer.Option("--proxy", help="Learned cost model to search with.")]
 
 

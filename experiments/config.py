@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Set
@@ -29,12 +30,19 @@ _KEYS: dict[str, type] = {
     "proxy": str,
     "family": str,
     "warm_start": str,
+    "trust": float,
 }
 
 _OF_PROBLEM = ("family", "model", "trace")
 """Keys that say what a problem's designs are, and work on."""
 
-_KINDS = {str: "text", int: "a whole number", dict: "a table", list: "a list of texts"}
+_KINDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    dict: "a table",
+    list: "a list of texts",
+}
 
 
 MOST_EVALUATIONS = 10**9
@@ -56,7 +64,9 @@ def read_config(path: Path, replaced: Set[str] = frozenset()) -> dict[str, Any]:
     Raises:
         InputError: The file is missing or malformed; the text names file, line and key.
     """
-    data = read_toml(path, {key: (kind,) for key, kind in _KEYS.items()})
+    data = read_toml(
+        path, {key: (kind, int) if kind is float else (kind,) for key, kind in _KEYS.items()}
+    )
     text = path.read_text(encoding="utf-8")
     kept = {key: value for key, value in data.items() if key not in replaced}
     if replaced & {"problem", *_OF_PROBLEM}:  # the others may be meant for another problem
@@ -89,7 +99,8 @@ def read_toml(path: Path, keys: Mapping[str, tuple[type, ...]]) -> dict[str, Any
         if key not in keys:
             raise InputError(f"{where}: {unknown_name('key', key, keys)}")
         if not isinstance(value, keys[key]) or isinstance(value, bool):
-            kinds = " or ".join(_KINDS[kind] for kind in keys[key])
+            said = [kind for kind in keys[key] if kind is not int or float not in keys[key]]
+            kinds = " or ".join(_KINDS[kind] for kind in said)
             raise InputError(f"{where} must be {kinds}, got {value!r}")
         if isinstance(value, list) and list in keys[key] and int not in keys[key]:
             if not all(isinstance(item, str) for item in value):
@@ -139,6 +150,10 @@ def make_config(values: Mapping[str, Any]) -> RunConfig:
     config = RunConfig(**values)
     for name in _RANGES:
         _check_number(name, getattr(config, name))
+    if not 0 <= config.trust < math.inf:
+        raise InputError(f"trust must be a share of at least 0, got {config.trust}")
+    if config.trust and not config.proxy:
+        raise InputError("trust is for searches with a proxy, none is given")
     return config
 
 

@@ -34,6 +34,8 @@ class RunConfig:
         family: Accelerators to search, where the problem takes a family; empty for its own.
         warm_start: Store, or directory of one, whose designs the agent is told of first; empty for
             none.
+        trust: Largest standard deviation, as a share of the prediction, at which a proxy is
+            believed; the true models are asked beyond it. 0 believes it always.
     """
 
     problem: str
@@ -48,6 +50,7 @@ class RunConfig:
     proxy: str = ""
     family: str = ""
     warm_start: str = ""
+    trust: float = 0.0
 
     @property
     def problem_options(self) -> dict[str, str]:

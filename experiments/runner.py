@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesign_gym.cost_models import CostModel
 from codesign_gym.cost_models.accuracy.csv_columns import data_file
+from codesign_gym.cost_models.learned.trusted import TrustedProxy
 from codesign_gym.envs import DesignProblem, Evaluation, make_problem, problem_factory
+from codesign_gym.envs.proxied import with_proxy
 from codesign_gym.envs.table_problems import table_of
 from codesign_gym.experiments.record import RunConfig, RunRecord
 from codesign_gym.experiments.store import Store, run_id
@@ -70,10 +71,7 @@ def problem_of(config: RunConfig, proxy: str = "") -> DesignProblem:
     options = tuple(config.problem_options.items())
     files = tuple(_file_digests(config).items())
     problem = _problem(config.problem, config.specs, config.objectives, options, files)
-    if not proxy:
-        return problem
-    model = load_proxy(Path(proxy), problem)
-    return replace(problem, models=(model,), fidelities=())
+    return with_proxy(problem, Path(proxy), config.trust) if proxy else problem
 
 
 @lru_cache(maxsize=32)
@@ -88,24 +86,6 @@ def _problem(
     del files
     own: dict[str, Any] = dict(options)
     return make_problem(name, specs=specs, objectives=objectives, **own)
-
-
-def load_proxy(path: Path, problem: DesignProblem) -> CostModel:
-    """The learned cost model in ``path``; one of another problem raises `InputError`."""
-    from codesign_gym.cost_models.learned.model import LearnedCostModel
-
-    model = LearnedCostModel.load(path)
-    problem.space.columns_of(model.space)
-    trained_on = model.provenance.get("problem", problem.name)
-    if trained_on != problem.name:  # equal spaces may cost differently
-        raise InputError(f"{path} was trained on {trained_on!r}, not on {problem.name!r}")
-    names = [own.name for own in problem.models]  # a model's name has its workload
-    if model.provenance.get("models", names) != names:
-        raise InputError(
-            f"{path} was trained on {', '.join(model.provenance['models'])}, "
-            f"not on {', '.join(names)}"
-        )
-    return model
 
 
 def run(
@@ -239,7 +219,8 @@ def _code_digests(
     """
     digests = {"codesign_gym": _package_digest()}
     cheaper = (model for fidelity in problem.fidelities for model in fidelity.models)
-    models = (*problem.models, *cheaper)
+    asked = (own for m in problem.models if isinstance(m, TrustedProxy) for own in m.fallbacks)
+    models = (*problem.models, *cheaper, *asked)
     kinds = [type(thing) for thing in (agent, *models, problem.reward)]
     names = {kind.__module__ for kind in kinds}
     names |= {
@@ -305,6 +286,8 @@ def command_line(config: RunConfig, directory: Path) -> str:
         words += [f"--{name}", value]
     if config.proxy:
         words += ["--proxy", config.proxy]
+    if config.trust:
+        words += ["--trust", str(config.trust)]
     if config.warm_start:
         words += ["--warm-start", config.warm_start]
     return shlex.join([*words, "--out", str(directory)])

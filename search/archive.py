@@ -50,7 +50,11 @@ class ArchiveAgent(Agent):
                 rows.append(i)
         if not rows:
             return
-        new = evaluation.take(np.array(rows)) if len(rows) < len(evaluation) else evaluation
+        some = len(rows) < len(evaluation)
+        self._remember(evaluation.take(np.array(rows)) if some else evaluation)
+
+    def _remember(self, new: Evaluation) -> None:
+        """Keep what is known of designs never told of before."""
         self._designs = np.concatenate([self._designs, new.designs])
         self._merit = np.concatenate([self._merit, merit(new, self.statement.reward(new))])
         values = unconstrained_rewards(self.statement, new)

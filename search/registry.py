@@ -11,6 +11,7 @@ from codesign_gym.search.agents import (
     Alternating,
     Annealing,
     AntColony,
+    Assisted,
     Auto,
     CatCma,
     Dqn,
@@ -47,6 +48,7 @@ AGENTS.register("a2c")(A2c)
 AGENTS.register("alternating")(Alternating)
 AGENTS.register("annealing")(Annealing)
 AGENTS.register("ant-colony")(AntColony)
+AGENTS.register("assisted")(Assisted)
 AGENTS.register("auto")(Auto)
 AGENTS.register("catcma")(CatCma)
 AGENTS.register("dqn")(Dqn)

@@ -53,6 +53,11 @@ def warnings(study: Study) -> str:
         notes.append(
             f"<strong>{which} unfinished</strong>: {done:,} of {asked:,} evaluations made."
         )
+    if any(run.config.proxy for run in study.runs):
+        notes.append(
+            "<strong>Figures are those of a proxy</strong>, except where by_true_model is "
+            "1. The best of them by the true cost models are in the output of the run."
+        )
     if not study.feasible.any():
         notes.append(
             "<strong>No feasible design was found.</strong> The best design below is the one with "

@@ -3,6 +3,7 @@
 from codesign_gym.search.agents.alternating import Alternating
 from codesign_gym.search.agents.annealing import Annealing
 from codesign_gym.search.agents.ant_colony import AntColony
+from codesign_gym.search.agents.assisted import Assisted
 from codesign_gym.search.agents.auto import Auto
 from codesign_gym.search.agents.catcma import CatCma
 from codesign_gym.search.agents.eas import Eas
@@ -31,6 +32,7 @@ __all__ = [
     "Alternating",
     "Annealing",
     "AntColony",
+    "Assisted",
     "Auto",
     "CatCma",
     "Dqn",

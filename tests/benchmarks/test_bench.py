@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from codesign_gym.cost_models.accuracy.zero_cost import PROXIES
-from codesign_gym.experiments import bench, bench_cost_models, bench_proxies, bench_rows
+from codesign_gym.experiments import (
+    bench,
+    bench_assisted,
+    bench_cost_models,
+    bench_proxies,
+    bench_rows,
+)
 from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.bench_nas_proxies import nas_rows
 from codesign_gym.experiments.bench_networks import NASLIB_COLUMNS, _naslib_rows, network_rows
@@ -25,6 +31,7 @@ def proxies() -> Iterator[Row]:
     yield from bench_proxies.dram_rows(60, "random-forest")
     yield from bench_proxies.tuning_rows(1, 40)  # none without the reference data
     yield from nas_rows(bench_proxies.reference_folder(), 1, "additive-costs")
+    yield from bench_assisted.assisted_rows(1, 300)
 
 
 @pytest.fixture(autouse=True)

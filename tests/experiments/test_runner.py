@@ -80,7 +80,8 @@ def test_an_interrupted_run_ends_like_an_undisturbed_one(agent: str, tmp_path: P
     missing = missing_packages(agent_class(agent).packages)
     if missing:
         pytest.skip(f"{agent} needs the package {missing[0]}")
-    config = config_of(agent, budget=2000 if agent in ("random", "large-batch-ppo") else 120)
+    large = {"random": 2000, "large-batch-ppo": 2000, "assisted": 160}  # more than seven batches
+    config = config_of(agent, budget=large.get(agent, 120))
     whole = run(config, tmp_path / "whole")
     lengths = []
     for batches in (0, 1, 2, 0):

@@ -17,9 +17,11 @@ from codesign_gym.cost_models.learned import LearnedCostModel, train_on_designs
 from codesign_gym.cost_models.learned.model import FORMAT
 from codesign_gym.cost_models.learned.training import FEWEST_ROWS
 from codesign_gym.envs import DesignProblem, make_problem
+from codesign_gym.envs.proxied import load_proxy
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.record import RunConfig
-from codesign_gym.experiments.runner import STORE_NAME, load_proxy, run
+from codesign_gym.experiments.runner import STORE_NAME, run
+from codesign_gym.experiments.store import Store
 from codesign_gym.experiments.testing import synthetic_problem
 from codesign_gym.experiments.train_proxy import ModelCard, train_proxy
 from codesign_gym.search_spaces import InputError, SearchSpace
@@ -133,7 +135,7 @@ def test_a_proxys_own_predictions_are_no_data(
     config = RunConfig("resnet18-asic", "random", 50, seed=9, proxy=str(folder / "proxy.npz"))
     record = run(config, tmp_path)
     assert not np.allclose(
-        record.evaluation.metrics.values_matrix,
+        record.evaluation.metrics.values_matrix[:, :-1],
         PROBLEM.measure(record.evaluation.designs).values_matrix,
     )
     with pytest.raises(InputError, match=r"made with the proxy .*: not a truth"):
@@ -274,7 +276,12 @@ def test_a_search_with_a_proxy_is_verified_by_the_true_models(
     assert result.exit_code == 0, result.output
     summary = json.loads(result.stdout)
     verified = summary["verified"]
-    assert summary["best"]["choices"] in [row["choices"] for row in verified]
+    found = summary["best_in_search"]
+    assert found["choices"] in [row["choices"] for row in verified]
+    assert summary["best"] == verified[0]
+    assert summary["best"]["reward"] == max(row["reward"] for row in verified if row["feasible"])
+    assert summary["true_evaluations"] == len(verified)
+    assert found["metrics"]["by_true_model"] == 0
     assert {tuple(row["choices"]) for row in summary["pareto"]} <= {
         tuple(row["choices"]) for row in verified
     }
@@ -282,8 +289,71 @@ def test_a_search_with_a_proxy_is_verified_by_the_true_models(
         truth = PROBLEM.evaluate([row["choices"]])
         assert row["metrics"]["energy_uj"] == pytest.approx(float(truth.metrics["energy_uj"][0]))
         assert row["reward"] == pytest.approx(float(PROBLEM.reward(truth)[0]))
-    [same] = [row for row in verified if row["choices"] == summary["best"]["choices"]]
-    assert same["metrics"] != summary["best"]["metrics"]
+    [same] = [row for row in verified if row["choices"] == found["choices"]]
+    assert same["metrics"] != found["metrics"]
+
+
+def test_where_a_proxy_is_not_sure_the_true_models_are_asked(
+    trained: tuple[Path, ModelCard], tmp_path: Path
+) -> None:
+    folder, _ = trained
+    words = ["run", "resnet18-asic", "--agent", "random", "--budget", "80", "--seed", "9"]
+    words += [
+        "--proxy",
+        str(folder / "proxy.npz"),
+        "--trust",
+        "1.0",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    with Store(tmp_path / STORE_NAME) as store:
+        [record] = store.records()
+    evaluation = record.evaluation
+    asked = evaluation.metrics["by_true_model"] == 1
+    assert 0 < asked.sum() < len(asked)
+    asked_of = len(np.unique(evaluation.designs[asked], axis=0))
+    assert summary["true_evaluations"] == asked_of + len(summary["verified"])
+    truth = PROBLEM.measure(evaluation.designs)
+    for name in ("energy_uj", "latency_ms"):
+        gap = np.abs(evaluation.metrics[name] / truth[name] - 1)
+        assert gap[asked].max() < 1e-12
+        assert gap[~asked].max() > 1e-3
+    assert "--trust 1.0" in record.command
+    assert "Figures are those of a proxy" in (tmp_path / "report.html").read_text()
+    again = CliRunner().invoke(app, words)
+    assert json.loads(again.stdout)["best"] == summary["best"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--trust", "0.1"], "trust is for searches with a proxy"),
+        (["--trust", "-1", "--proxy", "p"], "trust must be a share of at least 0, got -1"),
+        (["--trust", "inf", "--proxy", "{proxy}"], "trust must be a share of at least 0, got inf"),
+        (["--trust", "nan", "--proxy", "{proxy}"], "trust must be a share of at least 0, got nan"),
+    ],
+)
+def test_bad_trust(trained: tuple[Path, ModelCard], words: list[str], says: str) -> None:
+    given = [word.format(proxy=trained[0] / "proxy.npz") for word in words]
+    result = CliRunner().invoke(app, ["run", "resnet18-asic", "--budget", "5", *given])
+    assert result.exit_code == 2, result.output
+    assert says in " ".join(result.stderr.replace("│", "").split())
+
+
+def test_a_file_is_a_cost_model(trained: tuple[Path, ModelCard], tmp_path: Path) -> None:
+    path = trained[0] / "proxy.npz"
+    problem = make_problem("resnet18-asic", cost_model=path)
+    designs = fresh(5)
+    wanted = LearnedCostModel.load(path).compute(designs)
+    assert np.array_equal(problem.measure(designs).values_matrix, wanted.values_matrix)
+    with pytest.raises(InputError, match="there is no proxy"):
+        make_problem("resnet18-asic", cost_model=str(tmp_path / "none.npz"))
+    with pytest.raises(InputError, match="trained on 'resnet18-asic', not on 'mobilenetv2-asic'"):
+        make_problem("mobilenetv2-asic", cost_model=path)
 
 
 def test_a_run_is_not_mixed_with_that_of_another_proxy(

@@ -23,6 +23,7 @@ def test_registered_agents() -> None:
         "alternating",
         "annealing",
         "ant-colony",
+        "assisted",
         "auto",
         "catcma",
         "dqn",
