@@ -78,7 +78,7 @@ def training_order(space: SearchSpace, count: int | None = None) -> list[int]:
             )
         drawn: dict[int, None] = {}  # a set in order
         rng = np.random.default_rng(ORDER_SEED)
-        while len(drawn) < count:
+        while len(drawn) < min(count, space.cardinality):
             drawn |= dict.fromkeys(space.ravel(space.sample(CHUNK, rng)).tolist())
         return list(drawn)[:count]
     networks = space.distinct() if isinstance(space, CellSpace) else space.enumerate()
