@@ -45,7 +45,7 @@ NASLIB_COLUMNS = {"naswot": "nwot", "jacob_cov": "jacov", "parameters": "params"
 """What NASLib calls a score, where it differs."""
 
 
-def network_rows(count: int = 200, images: int = 24) -> Iterator[Row]:
+def network_rows(count: int = 400, images: int = 24) -> Iterator[Row]:
     """Speed, then what the tables at hand show.
 
     Args:

@@ -156,7 +156,7 @@ def train_table_(
 
     journal = out.with_suffix(".jsonl")
     check_trainable(space, task)
-    sample = None if networks is None else training_order(make_space(space))[:networks]
+    sample = None if networks is None else training_order(make_space(space), networks)
     if networks != 0:
         with Progress(console=console.err) as bar:
             shown = bar.add_task("training", total=None)

@@ -19,6 +19,7 @@ from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, get_task
 from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.cost_models.workers import each
+from codesign_gym.cost_models.workloads.spaces import MOST_NETWORKS
 from codesign_gym.search_spaces import CellSpace, InputError, SearchSpace, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 from codesign_gym.search_spaces.files import write_arrays, write_whole
@@ -40,6 +41,9 @@ COMPILED = {("nas-bench-201-1d", "accuracy")}
 ORDER_SEED = 0
 """Seed of the order in which networks are trained."""
 
+CHUNK = 1000
+"""Networks that are drawn at a time of a space too large to be listed."""
+
 
 def check_trainable(space: str, task: str) -> None:
     """Raise `InputError` if the networks of a space are not made for the task."""
@@ -53,15 +57,33 @@ def check_trainable(space: str, task: str) -> None:
         )
 
 
-def training_order(space: SearchSpace) -> list[int]:
-    """Grid positions of all different networks of a space, in the order they are trained in.
+def training_order(space: SearchSpace, count: int | None = None) -> list[int]:
+    """Grid positions of different networks of a space, in the order they are trained in.
 
     The order is random with a fixed seed, so that what is trained first is a uniform sample of
     them. Of isomorphic cells one stands for all.
+
+    Args:
+        space: The networks.
+        count: How many at most; all by default.
+
+    Raises:
+        InputError: All of a space of more than `MOST_NETWORKS`.
     """
+    if space.size > MOST_NETWORKS:
+        if count is None:
+            raise InputError(
+                f"space {space.name!r} has {space.cardinality:.1e} networks, which cannot all be "
+                "trained: say how many (--networks)"
+            )
+        drawn: dict[int, None] = {}  # a set in order
+        rng = np.random.default_rng(ORDER_SEED)
+        while len(drawn) < min(count, space.cardinality):
+            drawn |= dict.fromkeys(space.ravel(space.sample(CHUNK, rng)).tolist())
+        return list(drawn)[:count]
     networks = space.distinct() if isinstance(space, CellSpace) else space.enumerate()
     rng = np.random.default_rng(ORDER_SEED)
-    return [int(position) for position in rng.permutation(space.ravel(networks))]
+    return [int(position) for position in rng.permutation(space.ravel(networks))[:count]]
 
 
 def train_table(
@@ -165,7 +187,7 @@ def compile_table(
     grid = make_space(space)
     if (header["space"], header["task"]) != (grid.digest, task):
         raise InputError(f"{journal} was begun for another space or task than {space!r}, {task!r}")
-    order = training_order(grid)
+    order = training_order(grid, len(rows) if subset else None)
     if subset:
         trained = {row["network"] for row in rows}
         order = list(takewhile(trained.__contains__, order))
@@ -177,7 +199,9 @@ def compile_table(
     provenance = {
         **header,
         "networks": len(rows),
-        "different_networks": len(training_order(grid)),
+        "different_networks": len(grid.distinct())
+        if isinstance(grid, CellSpace)
+        else grid.cardinality,
         "order_seed": ORDER_SEED,
         "command": command,
         "data": f"MNIST-1D, {get_task(task).made}; mnist1d {version('mnist1d')}",

@@ -148,7 +148,8 @@ class AccuracyTable(CostModel):
             raise InputError(f"epoch must be in 1..{epochs}, got {epoch}")
         self.fidelity = epochs if epoch is None else epoch
         suffix = "" if group == GROUP else f"_{group}"
-        self.name = TABLES[space, task].model + suffix.replace("_", "-")
+        known = TABLES.get((space, task))
+        self.name = (known.model if known else f"{space}-{task}") + suffix.replace("_", "-")
         about = get_task(task)
         self.metrics = (
             Metric(f"{about.metric}{suffix}_pct", "%", "max", f"{about.about}, mean of the seeds"),
@@ -169,15 +170,9 @@ class AccuracyTable(CostModel):
             4: full,
         }
         correct = np.stack([by_word[int(word)].mean(axis=1) for word in words], axis=1)
-        # NaN where a network was not trained, and in rows of inactive parameters, never asked for.
-        self._accuracy_pct = np.full((self._network.size, len(words)), np.nan)
-        self._accuracy_pct[self.records.network] = (
-            correct * 100 / self.records.provenance["test_size"]
-        )
-        if isinstance(self._network, CellSpace):
-            grid = self._network.unravel(np.arange(self._network.size))
-            first = self._network.ravel(self._network.representatives(grid))
-            self._accuracy_pct = self._accuracy_pct[first]
+        order = np.argsort(self.records.network)
+        self._known = self.records.network[order]
+        self._accuracy_pct = correct[order] * 100 / self.records.provenance["test_size"]
         everything = self.records.provenance.get("different_networks", len(self.records.network))
         self._missing = (
             f"not in the table: trained subset of {len(self.records.network):,} of {everything:,}"
@@ -186,8 +181,12 @@ class AccuracyTable(CostModel):
     def compute(self, designs: Designs) -> Metrics:
         """Accuracies of designs ``[n, p]``."""
         parameters = len(self._network)
-        network = self._network.ravel(designs[:, :parameters])
+        networks = designs[:, :parameters]
+        if isinstance(self._network, CellSpace):
+            networks = self._network.representatives(networks)
+        places = self._network.ravel(networks)
+        rows = np.minimum(np.searchsorted(self._known, places), len(self._known) - 1)
+        missing = self._known[rows] != places
         word = designs[:, parameters] if designs.shape[1] > parameters else 0
-        values = self._accuracy_pct[network, word][:, None]
-        missing = np.isnan(values[:, 0])
+        values = self._accuracy_pct[rows, word][:, None]
         return Metrics(self.metrics, values, {self._missing: missing} if missing.any() else None)

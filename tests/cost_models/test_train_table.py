@@ -268,3 +268,21 @@ def test_a_failed_training_keeps_what_was_done(
     with pytest.raises(KeyboardInterrupt):
         train_table(tmp_path / "j", [3, 4], (0,), SHORT)
     assert [row["network"] for row in lines(tmp_path / "j")[1:]] == [3]
+
+
+def test_a_sample_of_a_space_too_large_to_list(tmp_path: Path) -> None:
+    space = make_space("darts-1d")
+    with pytest.raises(InputError, match=r"'darts-1d' has 1.1e\+18 networks, which cannot all be"):
+        training_order(space)
+    order = training_order(space, 1500)
+    assert order[:7] == training_order(space, 7)
+    assert len(set(order)) == 1500
+    recipe = Recipe(epochs=1, batch=1000)
+    journal, out = tmp_path / "j", tmp_path / "t.npz"
+    train_table(journal, order[:2], (0,), recipe, space="darts-1d")
+    compile_table(journal, out, "", space="darts-1d", subset=True)
+    model = AccuracyTable("darts-1d", word=False, file=out)
+    assert model.name == "darts-1d-mnist1d"
+    metrics = model.evaluate(space.unravel(order[:3]))
+    assert metrics.valid.tolist() == [True, True, False]
+    assert "trained subset of 2 of 1,076,746,950,455,072,400" in metrics.reason(2)
