@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -109,7 +110,8 @@ def train_proxy(
         out: File to write.
         seed: Of splits and methods.
         target: The column of a table to predict; stores take all metrics.
-        features: Columns of a table to predict it from; all others by default.
+        features: Columns of a table to predict it from; by default what `dataset` wrote beside it,
+            or else all others.
         model: A method, or ``auto``.
         baseline: What to correct, as in `codesign_gym.cost_models.learned.train`.
         drop_missing: Whether rows of a table without a value are left out, and counted.
@@ -211,6 +213,7 @@ def _table_task(
     drop_missing: bool,
 ) -> tuple[_Task, int]:
     frame = _joined(paths)
+    features = features or _features_beside(paths)
     if not target:
         raise InputError(f"a table needs --target, one of its columns: {', '.join(frame.columns)}")
     left_out = 0
@@ -239,6 +242,25 @@ def _table_task(
     if product and all(frame.columns[name].dtype.kind == "f" for name in "mnk"):
         ordered = "m * n * k", np.prod([frame.columns[name] for name in "mnk"], axis=0)
     return _Task(frame, (target,), fit, model, ordered, ("n", "k") if product else ()), left_out
+
+
+def _features_beside(paths: list[Path]) -> tuple[str, ...]:
+    """The columns of choices that files beside the tables name, as `codesign dataset` writes them.
+
+    Empty where a table has no such file.
+    """
+    named = []
+    for path in paths:
+        beside = path.with_name(path.name + ".json")
+        if not beside.is_file():
+            return ()
+        try:
+            named.append(tuple(str(name) for name in json.loads(beside.read_text())["features"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{beside} does not say what the features are: {error}") from None
+    if len(set(named)) > 1:
+        raise InputError(f"tables of different features: {named}")
+    return named[0]
 
 
 def _joined(paths: list[Path]) -> Frame:

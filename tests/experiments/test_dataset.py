@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from codesign_gym.cost_models.learned import LearnedCostModel
 from codesign_gym.cost_models.learned.frames import Frame, read_table
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments.cli import app
@@ -98,7 +99,7 @@ def test_tables_read_as_they_were_written(tmp_path: Path, name: str) -> None:
 
 def test_from_runs_to_a_proxy(stores: list[Path], tmp_path: Path) -> None:
     words = ["dataset", str(stores[0].parent), str(stores[1]), "--out", str(tmp_path / "t.csv")]
-    words += ["--target", "area_mm2", "--valid", "--split", "random"]
+    words += ["--valid", "--split", "random"]
     done = CliRunner().invoke(app, words, env={"COLUMNS": "80"})
     assert done.exit_code == 0, done.output
     assert "2 runs" in done.stdout
@@ -111,6 +112,12 @@ def test_from_runs_to_a_proxy(stores: list[Path], tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "p.npz")])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["metrics"]["area_mm2"]["kendall_tau"] > 0.5
+    model = LearnedCostModel.load(tmp_path / "p.npz")
+    assert model.schema.names == make_problem("resnet18-asic").space.names  # no other metric
+    (tmp_path / "t-train.csv.json").write_text("{}")
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "p.npz")])
+    assert done.exit_code == 2
+    assert "does not say what the features are" in done.stderr
 
 
 def test_a_table_needs_an_ending(stores: list[Path], tmp_path: Path) -> None:
