@@ -20,6 +20,7 @@ from codesign_gym.envs import (
 )
 from codesign_gym.envs.growth_problems import GROWTH_PROBLEMS
 from codesign_gym.envs.multi_agent_env import MultiAgentDesignEnv, MultiAgentVectorEnv
+from codesign_gym.envs.nas_problems import NAS_PROBLEMS
 from codesign_gym.experiments.testing import synthetic_problem, synthetic_problems
 from codesign_gym.search_spaces import InputError
 from tests.toy import toy_problem
@@ -39,8 +40,10 @@ def by_agent(env: MultiAgentDesignEnv, design: Any) -> dict[str, Any]:
     }
 
 
-# A game of many agents would train hundreds of networks: the synthetic "growing" stands for them.
-PLAYED = [name for name in list_problems() if name not in GROWTH_PROBLEMS]
+# A game of many agents would train hundreds of networks: the synthetic "growing" and "supernet"
+# stand for them.
+TRAINED = {*GROWTH_PROBLEMS, *NAS_PROBLEMS}
+PLAYED = [name for name in list_problems() if name not in TRAINED]
 
 
 @pytest.mark.parametrize("name", [*PLAYED, *SYNTHETIC])
