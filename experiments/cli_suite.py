@@ -236,7 +236,7 @@ def verify(
 @console.plain_errors
 def reference(
     agent: Annotated[
-        list[str] | None, typer.Option(help="Only this agent's entries; may be repeated.")
+        list[str] | None, typer.Option(help="Only this entry, or this agent's; may be repeated.")
     ] = None,
     jobs: Jobs = 1,
     version: Version = CURRENT,
@@ -251,12 +251,13 @@ def reference(
 
     suite = Suite.load(version)
     listed = entries(suite.version)
+    known = {name for entry in listed for name in (entry.name, entry.agent)}
     for name in agent or ():
-        if name not in {entry.agent for entry in listed}:
-            raise unknown_name("reference agent", name, {entry.agent for entry in listed})
+        if name not in known:
+            raise unknown_name("reference agent", name, known)
     directory = out or Path("results") / f"suite-{suite.version}-reference"
     for entry in listed:
-        if agent and entry.agent not in agent:
+        if agent and not {entry.name, entry.agent} & set(agent):
             continue
         extent = Extent(suite.seeds, entry.levels)
         label = _file(labelled(entry.agent, entry.options))

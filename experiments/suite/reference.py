@@ -18,12 +18,14 @@ class Entry:
     """A result that is to be shipped.
 
     Attributes:
+        name: Of the entry.
         agent: Registered name.
         options: That are set.
         levels: Budgets that it is run with.
         note: Why some are left out.
     """
 
+    name: str
     agent: str
     options: Mapping[str, Any]
     levels: Sequence[str]
@@ -44,6 +46,12 @@ def entries(version: str) -> list[Entry]:
     """The entries of a version, from ``<version>-reference.toml``, in order."""
     data = read_toml(shipped() / f"{version}-reference.toml", {"results": (list, dict)})
     return [
-        Entry(row["agent"], row.get("options", {}), row.get("budgets", LEVELS), row.get("note", ""))
-        for row in data["results"].values()
+        Entry(
+            name,
+            row["agent"],
+            row.get("options", {}),
+            row.get("budgets", LEVELS),
+            row.get("note", ""),
+        )
+        for name, row in data["results"].items()
     ]
