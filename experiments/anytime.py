@@ -9,7 +9,7 @@ import numpy as np
 
 from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.statistics import bootstrap_interval, iqm
-from codesign_gym.experiments.summaries import label
+from codesign_gym.experiments.summaries import floor, label, worth
 from codesign_gym.experiments.truth import Truth
 
 Row = dict[str, Any]
@@ -22,7 +22,8 @@ def anytime_rows(
 
     ``regret`` (0 at the optimum, 1 at the median feasible design) and, of several objectives,
     ``front %`` where the problem's ``truth`` is known, otherwise ``reward``; each with its 95 %
-    bootstrap interval. No row where a run had evaluated nothing in full by then.
+    bootstrap interval. No row where a run had evaluated nothing in full by then; a run without a
+    feasible design by then counts as the worst feasible one of all runs.
 
     Args:
         records: Finished runs of one problem.
@@ -35,12 +36,13 @@ def anytime_rows(
     for record in records:
         groups.setdefault(label(record.config), []).append(record)
     rows = []
+    least = floor(records)
     for name, members in groups.items():
         for budget in budgets:
             heads = [r.head(budget) for r in members if r.config.budget >= budget]
             if not heads or not all(len(head.evaluation) for head in heads):
                 continue
-            final = np.array([float(head.rewards[head.best]) for head in heads])
+            final = np.array([worth(head, least) for head in heads])
             scores = {"reward": final}
             if truth:
                 scores = {"regret": truth.regret(final)}

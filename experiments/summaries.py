@@ -62,11 +62,35 @@ def run_summary(record: RunRecord) -> Row:
     }
 
 
+def floor(records: Sequence[RunRecord]) -> float:
+    """What a run counts that found nothing feasible: as little as any feasible design of all runs.
+
+    Minus infinity where no run found any.
+    """
+    lowest = [
+        float(record.rewards[record.evaluation.feasible].min())
+        for record in records
+        if record.evaluation.feasible.any()
+    ]
+    return min(lowest, default=-np.inf)
+
+
+def worth(record: RunRecord, least: float) -> float:
+    """The highest reward of a feasible design, or ``least``, see `floor`.
+
+    Where that is minus infinity, no run has a feasible design, and the best of the others counts.
+    """
+    value = max(record.reached, least)
+    return value if np.isfinite(value) else float(record.rewards[record.best])
+
+
 def compare_rows(
     records: Sequence[RunRecord], seed: int = 0, truth: Truth | None = None
 ) -> list[Row]:
     """One row per agent (and options), the best first: interquartile mean of the best rewards.
 
+    A run without a feasible design counts as the worst feasible one of all; ``found`` says how many
+    runs have one, where some have none.
     Where the problem's ``truth`` is known, also the regret (interquartile mean; 0 at the optimum, 1
     at the median feasible design) and the share of the true front's hypervolume.
     """
@@ -74,8 +98,11 @@ def compare_rows(
     for record in records:
         groups.setdefault(label(record.config), []).append(record)
     rows = []
+    least = floor(records)
+    some = any(np.isinf(record.reached) for record in records)
     for name, members in groups.items():
-        final = np.array([float(record.rewards[record.best]) for record in members])
+        final = np.array([worth(record, least) for record in members])
+        found = sum(np.isfinite(record.reached) for record in members)
         low, high = bootstrap_interval(final[:, None], np.random.default_rng(seed))
         rows.append(
             {
@@ -88,6 +115,7 @@ def compare_rows(
                 "feasible %": 100 * float(np.mean([r.evaluation.feasible.mean() for r in members])),
                 "Pareto": float(np.mean([len(r.pareto) for r in members])),
             }
+            | ({"found": f"{found} of {len(members)}"} if some else {})
             | (_against(truth, members, final) if truth else {})
         )
     return sorted(rows, key=lambda row: -row["IQM"])
@@ -100,9 +128,10 @@ def lottery_rows(records: Sequence[RunRecord]) -> list[Row]:
     with the best setting first.
     """
     finals: dict[str, dict[str, list[float]]] = {}
+    least = floor(records)
     for record in records:
         settings = finals.setdefault(record.config.agent, {})
-        settings.setdefault(label(record.config), []).append(float(record.rewards[record.best]))
+        settings.setdefault(label(record.config), []).append(worth(record, least))
     rows = []
     for agent, settings in finals.items():
         scores = {name: float(iqm(np.array(final))) for name, final in settings.items()}

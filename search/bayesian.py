@@ -79,6 +79,7 @@ class BayesianAgent(ArchiveAgent):
             at_least(self.name, option, getattr(self.options, option), 1)
         self.batch_size = self.options.batch
         at_least(self.name, "front_after", self.options.front_after, 0)
+        self.patience: int | None = None  # designs without a new one of the front: then the reward
 
     @property
     def _front(self) -> bool:
@@ -87,7 +88,16 @@ class BayesianAgent(ArchiveAgent):
         late = len(self._designs) >= self.options.front_after
         # Before anything is feasible, there is no front to go for.
         late &= bool((self._violation == 0).any())
-        return bool(self.options.multi_objective and several and late)
+        wanted = bool(self.options.multi_objective and several and late)
+        return wanted and (self.patience is None or self._idle() < self.patience)
+
+    def _idle(self) -> int:
+        """Designs that it was told of since the front last gained a member."""
+        from moocore import is_nondominated
+
+        rows = np.flatnonzero(self._violation == 0)
+        kept = is_nondominated(self._objectives[rows], keep_weakly=False)
+        return len(self._designs) - 1 - int(rows[np.asarray(kept, dtype=np.bool_)].max())
 
     @abstractmethod
     def _fit(self, rows: NDArray[np.intp], goals: FloatArray, limits: FloatArray) -> Posterior:

@@ -11,6 +11,7 @@ from codesign_gym.search.agents.forest import Forest, ForestOptions
 from codesign_gym.search.agents.gaussian_process import GaussianProcess, GaussianProcessOptions
 from codesign_gym.search.agents.nsga2 import Nsga2
 from codesign_gym.search.agents.regularized_evolution import RegularizedEvolution
+from codesign_gym.search.bayesian import BayesianAgent
 from codesign_gym.search.options import at_least
 from codesign_gym.search_spaces import Designs
 
@@ -28,6 +29,11 @@ REWARD_FIRST = 60
 """Designs before it goes for the front of several objectives too. With 60 in place of 0, the reward
 on nasaic-w1 after 100 evaluations is 95.40 in place of 94.78, and the share of the front of
 resnet18-asic after 200 is 90 in place of 92 %."""
+
+PATIENCE = 12
+"""Designs without a new one on the front, after which proposals go for the reward until there is
+one: small fronts are soon complete. With it the regret after 200 is 1e-4 and 2e-4 on dram-cloud-1
+and dram-random (without: 2e-4 and 4e-4), and the front of resnet18-asic is 90 % with and without."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Auto(Agent):
     or more), all of them where an evaluation takes 20 ms or more. What follows goes to
     `RegularizedEvolution`, or to `Nsga2` where there are several objectives, told of all before.
     Where there are several, the first 60 proposals go for the reward, half of the others for the
-    front.
+    front for as long as it grows.
     """
 
     Options = AutoOptions
@@ -61,7 +67,7 @@ class Auto(Agent):
         super().__init__(statement, seed, options)
         at_least("auto", "evaluation_ms", self.options.evaluation_ms, 0)
         several = len(statement.objectives) > 1
-        self._model: Agent
+        self._model: BayesianAgent
         if len(statement.space) < WIDE:
             chosen = GaussianProcessOptions(multi_objective=several, front_after=REWARD_FIRST)
             self._model = GaussianProcess(statement, seed, chosen)
@@ -69,6 +75,7 @@ class Auto(Agent):
             self._model = Forest(
                 statement, seed, ForestOptions(multi_objective=several, front_after=REWARD_FIRST)
             )
+        self._model.patience = PATIENCE
         self._evolution = (Nsga2 if several else RegularizedEvolution)(statement, seed)
         self._asked = 0
 

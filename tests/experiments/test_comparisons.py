@@ -20,6 +20,7 @@ from codesign_gym.experiments.comparisons import (
 )
 from codesign_gym.experiments.record import RunRecord
 from codesign_gym.experiments.report import write_report
+from codesign_gym.experiments.summaries import compare_rows, floor, lottery_rows, worth
 from codesign_gym.experiments.sweep import grid, sweep
 
 
@@ -36,11 +37,36 @@ def test_finals_are_the_best_feasible_rewards(records: list[RunRecord]) -> None:
     run = records[2]
     feasible = run.evaluation.feasible
     assert found["random"][2] == run.reached == run.rewards[feasible].max()
-    nothing = run.evaluation.take(np.flatnonzero(~feasible))
-    assert RunRecord(
-        run.config, run.space, run.objectives, run.specs, nothing, run.rewards[~feasible],
-        True, "", {}, run.spent[~feasible],
-    ).reached == -np.inf  # fmt: skip
+    assert _fruitless(run).reached == -np.inf
+
+
+def _fruitless(run: RunRecord) -> RunRecord:
+    """The run without its feasible designs."""
+    rest = ~run.evaluation.feasible
+    return RunRecord(
+        run.config, run.space, run.objectives, run.specs,
+        run.evaluation.take(np.flatnonzero(rest)), run.rewards[rest], True, "", {},
+        run.spent[rest],
+    )  # fmt: skip
+
+
+def test_a_run_without_a_feasible_design_counts_as_the_worst_feasible_one(
+    records: list[RunRecord],
+) -> None:
+    lucky = _fruitless(records[0])
+    lucky.rewards[:] = 1e9  # nothing that breaks the specs may win by its reward
+    rows = compare_rows([lucky, *records[1:]])
+    assert [row["found"] for row in rows] == ["4 of 4", "3 of 4"]
+    least = floor(records)
+    assert least == min(run.rewards[run.evaluation.feasible].min() for run in records)
+    assert worth(lucky, least) == least
+    assert rows[1]["agent"] == "random"
+    assert rows[1]["low"] < compare_rows(records)[1]["low"]
+    assert lottery_rows([lucky, *records[1:]])[0]["agent"] == "genetic"
+    alone = compare_rows([lucky])[0]
+    assert alone["found"] == "0 of 1"
+    assert alone["IQM"] == 1e9  # nothing to compare with: the best of what there is
+    assert all("found" not in row for row in compare_rows(records))
 
 
 def test_a_failed_run_found_nothing(records: list[RunRecord]) -> None:
