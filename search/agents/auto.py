@@ -24,7 +24,6 @@ WIDE = 80
 COSTLY_MS = 20.0
 """Milliseconds of an evaluation from which on a model does not slow a search down."""
 
-
 REWARD_FIRST = 60
 """Designs before it goes for the front of several objectives too. With 60 in place of 0, the reward
 on nasaic-w1 after 100 evaluations is 95.40 in place of 94.78, and the share of the front of
@@ -33,7 +32,7 @@ resnet18-asic after 200 is 90 in place of 92 %."""
 PATIENCE = 12
 """Designs without a new one on the front, after which proposals go for the reward until there is
 one: small fronts are soon complete. With it the regret after 200 is 1e-4 and 2e-4 on dram-cloud-1
-and dram-random (without: 2e-4 and 4e-4), and the front of resnet18-asic is 90 % with and without."""
+and dram-random (without: 2e-4 and 4e-4); the front of resnet18-asic is 90 % with and without."""
 
 
 @dataclass(frozen=True)
