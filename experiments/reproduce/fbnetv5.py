@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.accuracy.csv_columns import data_file
+from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.envs import DesignProblem, Evaluator, make_problem
 from codesign_gym.envs.rewards import MeanQuantile
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
@@ -51,7 +52,8 @@ class Bench:
         problem: All tasks as objectives.
         values: Scores of its measured designs, more is better, ``[w, t]``.
         share: Share of the space's designs that is measured.
-        budget: Evaluations of a search.
+        budget: Evaluations of a search, in which as many measured designs are met, if drawn by
+            chance, as on a benchmark that is measured entirely.
     """
 
     title: str
@@ -115,6 +117,15 @@ def _bench(title: str, problem: DesignProblem, budget: int) -> Bench:
     everything = problem.evaluate(problem.space.enumerate())
     valid = everything.metrics.valid
     share = float(valid.mean())
+    # Looked up at once in place of task by task: the same figures, in less time.
+    known = MeasuredTable(
+        problem.space,
+        everything.designs[valid],
+        everything.metrics.metrics,
+        everything.metrics.values_matrix[valid],
+        problem.source,
+    )
+    problem = replace(problem, models=(known,))
     return Bench(title, problem, -everything.objectives[valid], share, ceil(budget / share))
 
 
