@@ -247,10 +247,8 @@ def _claims(bench: Bench, best: dict[str, FloatArray], modes: dict[str, FloatArr
         Claim(
             f"{bench.title}: and the likeliest design of each task's distribution is as good",
             "networks are drawn from the distributions at the end",
-            f"as good for {near.sum()} of {t} tasks; better than it are "
-            f"{likely[MULTI].mean():.1f} % of the networks, {likely[SINGLE].mean():.1f} % for a "
-            "run each",
-            bool(near.all()),
+            _likely_text(bench, modes, likely, int(near.sum())),
+            bool(near.all()) if bench.share == 1 else None,
         ),
         Claim(
             f"{bench.title}: as good as evolution for each task, at 1/{t} of the evaluations",
@@ -270,6 +268,22 @@ def _claims(bench: Bench, best: dict[str, FloatArray], modes: dict[str, FloatArr
             ),
         ),
     ]
+
+
+def _likely_text(
+    bench: Bench, modes: dict[str, FloatArray], likely: dict[str, FloatArray], near: int
+) -> str:
+    if bench.share < 1:
+        known = {arm: float(np.isfinite(values).mean() * 100) for arm, values in modes.items()}
+        return (
+            f"measured in {known[MULTI]:.0f} % of the cases, {known[SINGLE]:.0f} % for a run each: "
+            "too few to compare"
+        )
+    return (
+        f"as good for {near} of {len(bench.tasks)} tasks; better than it are "
+        f"{likely[MULTI].mean():.1f} % of the networks, {likely[SINGLE].mean():.1f} % for a run "
+        "each"
+    )
 
 
 def _score_rows(bench: Bench, best: dict[str, FloatArray]) -> list[Row]:
