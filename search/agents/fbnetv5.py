@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from codesign_gym.envs import Evaluation, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.operators import keys, unseen
-from codesign_gym.search.options import at_least, between
+from codesign_gym.search.options import at_least, between, one_of
 from codesign_gym.search_spaces import Designs, InputError
-from codesign_gym.search_spaces.errors import unknown_name
 
 FloatArray = NDArray[np.float64]
 
@@ -78,8 +77,8 @@ class FbNetV5(Agent):
             between(self.name, option, getattr(o, option), 0, 1e3)
         between(self.name, "decay", o.decay, 0, 1)
         objectives = [metric.name for metric in statement.objectives]
-        if o.cost and o.cost not in objectives:
-            raise unknown_name(f"objective that is the cost of {self.name}", o.cost, objectives)
+        if o.cost:
+            one_of(self.name, "cost", o.cost, objectives)
         if objectives == [o.cost]:
             raise InputError(f"agent {self.name} needs an objective beside the cost {o.cost!r}")
         self.batch_size = o.batch_size

@@ -149,7 +149,9 @@ def test_a_cost_is_paid_by_every_task() -> None:
     agent.search(Evaluator(problem, 100))
     assert agent.tasks == ("zeros_pct", "ones_pct")
     assert ((agent.modes() == 2).sum(axis=1) >= 4).all()
-    with pytest.raises(InputError, match=r"objective that is the cost of fbnetv5 'los'.*'loss'"):
+    with pytest.raises(
+        InputError, match=r"option 'cost' of fbnetv5 must be one of .*loss, got 'los'"
+    ):
         made(problem, cost="los")
     alone = replace(problem, objective_names=("loss",))
     with pytest.raises(InputError, match="needs an objective beside the cost"):
