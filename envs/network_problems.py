@@ -2,8 +2,8 @@
 
 Accuracies on CIFAR-10 and ImageNet cannot be measured here and are not made up: a network's
 multiply-accumulates, which it is asked to have many of in little time and energy, stand for what it
-can compute. ``nas201-mnist1d`` and ``nas201-mnist1d-asic`` have measured accuracies, of networks
-that were trained; those that were not (yet) are invalid.
+can compute. ``nas201-mnist1d``, ``nas201-mnist1d-asic`` and ``nas201-mnist1d-tasks`` have measured
+accuracies, of networks that were trained; those that were not (yet) are invalid.
 """
 
 from __future__ import annotations
@@ -110,9 +110,34 @@ def nas201_mnist1d_asic() -> DesignProblem:
     )
 
 
+TASKS = ("mnist1d", "mnist1d-denoise", "mnist1d-stroke")
+"""What the cells of ``nas201-mnist1d-tasks`` are trained on."""
+
+
+def nas201_mnist1d_tasks() -> DesignProblem:
+    """Which digit, which positions are the digit's, what was there before the noise: three tasks.
+
+    Every evaluation gives the scores of a cell's three networks; cells that were not trained on all
+    three tasks are invalid.
+    """
+    tables = tuple(AccuracyTable(NAS201[0], task, word=False) for task in TASKS)
+    names = tuple(table.metrics[0].name for table in tables)
+    return DesignProblem(
+        name="nas201-mnist1d-tasks",
+        space=tables[0].space,
+        models=tables,
+        objective_names=names,
+        specs=(),
+        reward=WeightedProduct(dict.fromkeys(names, 1 / len(names)), dict.fromkeys(names, 100.0)),
+        description="NAS-Bench-201's cells on MNIST-1D: digits, denoising, segmentation",
+        source="accuracies trained with codesign train-table",
+    )
+
+
 NETWORK_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {
     "nas201-mnist1d": nas201_mnist1d,
     "nas201-mnist1d-asic": nas201_mnist1d_asic,
+    "nas201-mnist1d-tasks": nas201_mnist1d_tasks,
     **{name: partial(_network_and_accelerator, name) for name in SETTINGS},
 }
 """Name -> function that makes the problem."""

@@ -109,6 +109,42 @@ class HingePenalty:
 
 
 @dataclass(frozen=True)
+class MeanQuantile:
+    """The mean over metrics of the share of known designs that are worse; else `infeasible_reward`.
+
+    For metrics of any unit and sign, such as the scores of several tasks.
+
+    Attributes:
+        quantiles: Metric -> its values over the known designs, rising, at equal steps of share.
+    """
+
+    feasible_first: ClassVar[bool] = True
+    quantiles: Mapping[str, tuple[float, ...]]
+
+    def __post_init__(self) -> None:
+        for name, values in self.quantiles.items():
+            if len(values) < 2 or not np.isfinite(values).all() or (np.diff(values) < 0).any():
+                raise InputError(
+                    f"quantiles of {name!r} must be two or more rising numbers, got {values}"
+                )
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The metrics that the reward reads."""
+        return tuple(self.quantiles)
+
+    def __call__(self, evaluation: Evaluation) -> FloatArray:
+        """The rewards ``[n]``, of feasible designs in 0..1."""
+        shares = np.zeros((len(self.quantiles), len(evaluation)))
+        for row, (name, values) in zip(shares, self.quantiles.items(), strict=True):
+            found = evaluation.metrics[name]
+            row[:] = np.interp(found, values, np.linspace(0, 1, len(values)))
+            if evaluation.metrics.metrics[evaluation.metrics.columns[name]].sign > 0:
+                row[:] = 1 - row
+        return np.where(evaluation.feasible, shares.mean(axis=0), infeasible_reward(evaluation))
+
+
+@dataclass(frozen=True)
 class TargetRatio:
     """``target / |value - target|``: ArchGym's reward (Krishnan et al., ISCA 2023, section 4).
 

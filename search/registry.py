@@ -16,6 +16,7 @@ from codesign_gym.search.agents import (
     CatCma,
     Dqn,
     Eas,
+    FbNetV5,
     Forest,
     GaussianProcess,
     Genetic,
@@ -53,6 +54,7 @@ AGENTS.register("auto")(Auto)
 AGENTS.register("catcma")(CatCma)
 AGENTS.register("dqn")(Dqn)
 AGENTS.register("eas")(Eas)
+AGENTS.register("fbnetv5")(FbNetV5)
 AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)

@@ -94,12 +94,14 @@ def work(b: int, length: int) -> Work:
 
 
 @compiled
-def _vector(theta: F32, at: int) -> F32:
+def vector(theta: F32, at: int) -> F32:
+    """The numbers of the channels ``[8]`` that start at a place."""
     return theta[at : at + WIDTH]
 
 
 @compiled
-def _shaped(buffer: F32, n: int) -> F32:
+def shaped(buffer: F32, n: int) -> F32:
+    """The first ``8 * n`` numbers of a buffer as channels ``[8, n]``."""
     return buffer[: WIDTH * n].reshape(WIDTH, n)
 
 
@@ -115,10 +117,10 @@ def _taps(operation: int) -> int:
 
 
 @compiled
-def forward(
+def body(
     layout: Layout, theta: F32, x: F32, b: int, training: bool, running: F32, work: Work
 ) -> None:
-    """Scores of sequences ``[n]``; everything that `backward` needs is left in ``work``.
+    """The stem and the cells on sequences ``[n]``; their nodes are left in ``work``.
 
     Args:
         layout: The network.
@@ -130,7 +132,7 @@ def forward(
         work: Changed.
     """
     n = len(x)
-    stem = _shaped(work.stem, n)
+    stem = shaped(work.stem, n)
     stem[:] = 0
     for k in range(WIDTH):
         row = stem[k]
@@ -144,18 +146,27 @@ def forward(
         kernels.normalise(stem, running[0], work.stem_inverse)
     else:
         kernels.normalise_fixed(stem, running[0])
-    first = _shaped(work.nodes[0, 0], n)
+    first = shaped(work.nodes[0, 0], n)
     first[:] = 0
     at = WIDTH * STEM_TAPS
-    kernels.add_scaled(stem, _vector(theta, at), _vector(theta, at + WIDTH), first)
+    kernels.add_scaled(stem, vector(theta, at), vector(theta, at + WIDTH), first)
     for stage in range(STAGES):
         if stage:
-            before = _shaped(work.nodes[stage - 1, NODES - 1], n)
+            before = shaped(work.nodes[stage - 1, NODES - 1], n)
             n //= 2
-            kernels.halve(before, b, _shaped(work.nodes[stage, 0], n))
+            kernels.halve(before, b, shaped(work.nodes[stage, 0], n))
         _cell(layout, theta, stage, n, b, training, running, work)
-    head = _shaped(work.head, n)
-    head[:] = _shaped(work.nodes[STAGES - 1, NODES - 1], n)
+
+
+@compiled
+def forward(
+    layout: Layout, theta: F32, x: F32, b: int, training: bool, running: F32, work: Work
+) -> None:
+    """Scores of sequences ``[n]``, as `body`; everything `backward` needs is left in ``work``."""
+    body(layout, theta, x, b, training, running, work)
+    n = len(x) >> (STAGES - 1)
+    head = shaped(work.head, n)
+    head[:] = shaped(work.nodes[STAGES - 1, NODES - 1], n)
     last = layout.norms - 1
     if training:
         kernels.normalise(head, running[last], work.head_inverse)
@@ -188,13 +199,13 @@ def _cell(
 ) -> None:
     """The nodes of a stage's cell, node 0 of which is there."""
     for node in range(1, NODES):
-        out = _shaped(work.nodes[stage, node], n)
+        out = shaped(work.nodes[stage, node], n)
         out[:] = 0
         for edge in range(EDGES):
             operation, start = layout.operations[edge], STARTS[edge]
             if STOPS[edge] != node or operation == 0:
                 continue
-            source = _shaped(work.nodes[stage, start], n)
+            source = shaped(work.nodes[stage, start], n)
             taps = _taps(operation)
             if operation == SKIP:
                 for k in range(WIDTH):
@@ -204,8 +215,8 @@ def _cell(
             elif operation == POOL:
                 kernels.average(source, b, out)
             else:
-                rectified = _shaped(work.rectified[stage, start], n)
-                unit = _shaped(work.units[stage, edge], n)
+                rectified = shaped(work.rectified[stage, start], n)
+                unit = shaped(work.units[stage, edge], n)
                 at, norm = layout.at[stage, edge], layout.norm[stage, edge]
                 kernels.rectify(source, rectified)
                 kernels.convolve(_weights(theta, at, taps), rectified, b, unit)
@@ -214,7 +225,7 @@ def _cell(
                 else:
                     kernels.normalise_fixed(unit, running[norm])
                 at += WIDTH * WIDTH * taps
-                kernels.add_scaled(unit, _vector(theta, at), _vector(theta, at + WIDTH), out)
+                kernels.add_scaled(unit, vector(theta, at), vector(theta, at + WIDTH), out)
 
 
 @compiled
@@ -249,25 +260,31 @@ def backward(
             said = work.scores[answer, i] / total
             work.scores[answer, i] = (said - (answer == digits[rows[i]])) / np.float32(b)
     n = len(x) >> (STAGES - 1)
-    dunit = _shaped(work.dpass[0], n)
+    dunit = shaped(work.dpass[0], n)
     _head_back(layout, theta, b, work, gradient, dunit)
-    out = _shaped(work.dnodes[NODES - 1], n)
+    out = shaped(work.dnodes[NODES - 1], n)
     kernels.normalise_back(
-        dunit, _shaped(work.head, n), _vector(theta, layout.head), work.head_inverse,
-        _vector(gradient, layout.head), _vector(gradient, layout.head + WIDTH), out,
+        dunit, shaped(work.head, n), vector(theta, layout.head), work.head_inverse,
+        vector(gradient, layout.head), vector(gradient, layout.head + WIDTH), out,
     )  # fmt: skip
     for stage in range(STAGES - 1, -1, -1):
-        _cell_back(layout, theta, stage, n, b, work, gradient)
+        cell_back(layout, theta, stage, n, b, work, gradient)
         if stage:
-            kernels.halve_back(
-                _shaped(work.dnodes[0], n), b, _shaped(work.dnodes[NODES - 1], 2 * n)
-            )
+            kernels.halve_back(shaped(work.dnodes[0], n), b, shaped(work.dnodes[NODES - 1], 2 * n))
             n *= 2
+    stem_back(theta, x, b, work, gradient)
+    return loss / b
+
+
+@compiled
+def stem_back(theta: F32, x: F32, b: int, work: Work, gradient: F32) -> None:
+    """From the gradient of the first cell's node 0 to that of the stem's weights."""
+    n = len(x)
     at = WIDTH * STEM_TAPS
-    dstem = _shaped(work.dpass[0], n)
+    dstem = shaped(work.dpass[0], n)
     kernels.normalise_back(
-        _shaped(work.dnodes[0], n), _shaped(work.stem, n), _vector(theta, at), work.stem_inverse,
-        _vector(gradient, at), _vector(gradient, at + WIDTH), dstem,
+        shaped(work.dnodes[0], n), shaped(work.stem, n), vector(theta, at), work.stem_inverse,
+        vector(gradient, at), vector(gradient, at + WIDTH), dstem,
     )  # fmt: skip
     for k in range(WIDTH):
         row = dstem[k]
@@ -279,7 +296,6 @@ def backward(
             for i in range(high - low):
                 total += d[i] * shifted[i]
             gradient[k * STEM_TAPS + tap] += total
-    return loss / b
 
 
 @compiled
@@ -298,7 +314,7 @@ def _head_back(layout: Layout, theta: F32, b: int, work: Work, gradient: F32, ds
                 dp[i] += weight * d[i]
             gradient[at + answer * WIDTH + k] += total
         gradient[at + CLASSES * WIDTH + answer] += d.sum()
-    head = _shaped(work.head, n)
+    head = shaped(work.head, n)
     zero, share = np.float32(0), np.float32(b) / np.float32(n)
     for k in range(WIDTH):
         scale, offset = theta[layout.head + k], theta[layout.head + WIDTH + k]
@@ -309,17 +325,17 @@ def _head_back(layout: Layout, theta: F32, b: int, work: Work, gradient: F32, ds
 
 
 @compiled
-def _cell_back(
+def cell_back(
     layout: Layout, theta: F32, stage: int, n: int, b: int, work: Work, gradient: F32
 ) -> None:
     """From the gradient of a cell's node 3 to those of the others and of the weights."""
     for node in range(NODES - 1):
-        _shaped(work.dnodes[node], n)[:] = 0
-    dy, drectified = _shaped(work.dpass[1], n), _shaped(work.dpass[2], n)
+        shaped(work.dnodes[node], n)[:] = 0
+    dy, drectified = shaped(work.dpass[1], n), shaped(work.dpass[2], n)
     for edge in BACKWARDS:
         operation = layout.operations[edge]
-        dout = _shaped(work.dnodes[STOPS[edge]], n)
-        dsource = _shaped(work.dnodes[STARTS[edge]], n)
+        dout = shaped(work.dnodes[STOPS[edge]], n)
+        dsource = shaped(work.dnodes[STARTS[edge]], n)
         taps = _taps(operation)
         if operation == SKIP:
             for k in range(WIDTH):
@@ -332,16 +348,49 @@ def _cell_back(
             at = layout.at[stage, edge]
             scale = at + WIDTH * WIDTH * taps
             kernels.normalise_back(
-                dout, _shaped(work.units[stage, edge], n), _vector(theta, scale),
-                work.inverses[stage, edge], _vector(gradient, scale),
-                _vector(gradient, scale + WIDTH), dy,
+                dout, shaped(work.units[stage, edge], n), vector(theta, scale),
+                work.inverses[stage, edge], vector(gradient, scale),
+                vector(gradient, scale + WIDTH), dy,
             )  # fmt: skip
             drectified[:] = 0
             kernels.convolve_back(
-                _weights(theta, at, taps), _shaped(work.rectified[stage, STARTS[edge]], n), dy, b,
+                _weights(theta, at, taps), shaped(work.rectified[stage, STARTS[edge]], n), dy, b,
                 drectified, _weights(gradient, at, taps),
             )  # fmt: skip
-            kernels.rectify_back(_shaped(work.nodes[stage, STARTS[edge]], n), drectified, dsource)
+            kernels.rectify_back(shaped(work.nodes[stage, STARTS[edge]], n), drectified, dsource)
+
+
+@compiled
+def gather(x: F32, rows: I64, batch: F32) -> None:
+    """The sequences of a batch, ``batch[l, i] = x[l, rows[i]]``."""
+    for position in range(x.shape[0]):
+        for i in range(len(rows)):
+            batch[position, i] = x[position, rows[i]]
+
+
+@compiled
+def descend(gradient: F32, rates: F32, decay: float, count: int, theta: F32, moments: F32) -> None:
+    """A step of AdamW.
+
+    Args:
+        gradient: Of the loss ``[t]``.
+        rates: Learning rate and first decay.
+        decay: Weight decay.
+        count: Which step it is, from 1.
+        theta: Trained numbers ``[t]``, changed.
+        moments: Running means of the gradient and of its square, ``[2, t]``, changed.
+    """
+    rate, beta1 = rates[0], rates[1]
+    correction = np.float32(1 - np.float64(beta1) ** count)
+    root = np.float32(np.sqrt(1 - np.float64(BETA2) ** count))
+    keep = np.float32(1 - rate * decay)
+    mean, square = moments[0], moments[1]
+    for i in range(len(theta)):
+        g = gradient[i]
+        mean[i] += (np.float32(1) - beta1) * (g - mean[i])
+        square[i] = BETA2 * square[i] + (np.float32(1) - BETA2) * g * g
+        change = mean[i] / correction / (np.sqrt(square[i]) / root + SMALL)
+        theta[i] = theta[i] * keep - rate * change
 
 
 @compiled
@@ -370,22 +419,9 @@ def epoch(
     total = 0.0
     for step in range(len(rates)):
         rows = order[step * b : (step + 1) * b]
-        for position in range(x.shape[0]):
-            for i in range(b):
-                batch[position, i] = x[position, rows[i]]
+        gather(x, rows, batch)
         flat = batch.reshape(batch.size)
         forward(layout, theta, flat, b, True, running, work)
         total += backward(layout, theta, flat, digits, rows, work, gradient)
-        rate, beta1 = rates[step, 0], rates[step, 1]
-        count = done + step + 1
-        correction = np.float32(1 - np.float64(beta1) ** count)
-        root = np.float32(np.sqrt(1 - np.float64(BETA2) ** count))
-        keep = np.float32(1 - rate * decay)
-        mean, square = moments[0], moments[1]
-        for i in range(len(theta)):
-            g = gradient[i]
-            mean[i] += (np.float32(1) - beta1) * (g - mean[i])
-            square[i] = BETA2 * square[i] + (np.float32(1) - BETA2) * g * g
-            change = mean[i] / correction / (np.sqrt(square[i]) / root + SMALL)
-            theta[i] = theta[i] * keep - rate * change
+        descend(gradient, rates[step], decay, done + step + 1, theta, moments)
     return total / len(rates)

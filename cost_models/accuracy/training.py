@@ -169,7 +169,7 @@ def train(
             schedule.step()
         model.eval()
         with torch.no_grad():
-            history.append(_count(credit(model(tests), y_test)))
+            history.append(count(credit(model(tests), y_test)))
     return measured(model, build, task, np.stack(history, axis=1), start)
 
 
@@ -203,7 +203,7 @@ def measured(
     copies = correct.shape[0]
     calibration, tests = (t[:1000, None].expand(-1, copies, -1) for t in (x, x_test))
     half, eighth = (
-        _count(credit(reduced_precision(model, calibration, tests, rounding), y_test))
+        count(credit(reduced_precision(model, calibration, tests, rounding), y_test))
         for rounding in (to_fp16, to_int8)
     )
     parameters, macs = costs(build(1), x[:1, None])
@@ -211,6 +211,6 @@ def measured(
     return Trained(correct, half, eighth, spent, parameters, macs)
 
 
-def _count(credit: Tensor) -> NDArray[np.uint16]:
+def count(credit: Tensor) -> NDArray[np.uint16]:
     """Correct sequences of each copy, ``[s]``."""
     return credit.sum(0).round().numpy().astype(np.uint16)

@@ -83,6 +83,15 @@ REPRODUCTIONS.register("eas")(
         budget=24,
     )
 )
+REPRODUCTIONS.register("fbnetv5")(
+    Reproduction(
+        run=_later("fbnetv5:study"),
+        about="several tasks searched in one run against a run for each, on known networks",
+        source="FBNetV5 (arXiv 2111.10007)",
+        seeds=20,
+        budget=100,
+    )
+)
 REPRODUCTIONS.register("marl-dram")(
     Reproduction(
         run=_later("marl_dram:study"),

@@ -7,6 +7,7 @@ from codesign_gym.search.agents.assisted import Assisted
 from codesign_gym.search.agents.auto import Auto
 from codesign_gym.search.agents.catcma import CatCma
 from codesign_gym.search.agents.eas import Eas
+from codesign_gym.search.agents.fbnetv5 import FbNetV5
 from codesign_gym.search.agents.forest import Forest
 from codesign_gym.search.agents.gaussian_process import GaussianProcess
 from codesign_gym.search.agents.genetic import Genetic
@@ -37,6 +38,7 @@ __all__ = [
     "CatCma",
     "Dqn",
     "Eas",
+    "FbNetV5",
     "Forest",
     "GaussianProcess",
     "Genetic",

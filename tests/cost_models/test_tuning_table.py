@@ -99,6 +99,33 @@ def test_a_table_of_networks_has_a_space_of_its_own(
     assert "another content" in again.stderr
 
 
+def test_several_columns_are_several_objectives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores below 0, losses and designs that were not measured among them."""
+    head = "e0,e1,e2,e3,e4,e5,class_scene,room_layout,normal\n"
+    rows = "0,0,0,0,0,0,50,-0.7,0.5\n0,0,0,0,0,1,60,-0.6,0.4\n0,0,0,0,0,2,70,,0.3\n"
+    (tmp_path / "tasks.csv").write_text(head + rows)
+    monkeypatch.setenv("CODESIGN_DATA", str(tmp_path))
+    problem = make_problem("tasks.csv#class_scene,room_layout")
+    assert problem.space.name == "transnas-101-micro"
+    assert [(m.name, m.unit) for m in problem.objectives] == [
+        ("class_scene_pct", "%"),
+        ("room_layout_neg_loss", "nats"),
+    ]
+    evaluation = problem.evaluate([[0] * 6, [0] * 5 + [1], [0] * 5 + [2], [0] * 5 + [3]])
+    assert evaluation.metrics.valid.tolist() == [True, True, False, False]
+    assert evaluation.objectives[:2].tolist() == [[-50, 0.7], [-60, 0.6]]
+    assert problem.reward(evaluation).tolist() == [0, 1, -1, -1]
+    one = make_problem("tasks.csv#room_layout")
+    assert one.reward(one.evaluate([[0] * 6])).tolist() == [0]
+    for columns in ("normal,", "normal,normal", "normal,max:class_scene"):
+        with pytest.raises(InputError, match="several columns must be different names"):
+            make_problem(f"tasks.csv#{columns}")
+    words = ["run", "tasks.csv#class_scene,normal", "--agent", "fbnetv5", "--budget", "4"]
+    assert CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")]).exit_code == 0
+
+
 def test_a_surrogate_beats_chance_on_a_measured_kernel() -> None:
     """Random search of 200 reaches 1.167 times the optimum, the median of 15 seeds (guide)."""
     problem = make_problem(str(reference("gemm/xgemm4096_fp32_RTX_3090.csv.gz")))

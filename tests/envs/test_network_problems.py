@@ -7,7 +7,7 @@ import pytest
 
 from codesign_gym.cost_models.accuracy.trained import embedded_table
 from codesign_gym.envs import make_problem
-from codesign_gym.envs.network_problems import AREA_MM2, NAS201, SETTINGS
+from codesign_gym.envs.network_problems import AREA_MM2, NAS201, SETTINGS, TASKS
 from codesign_gym.search_spaces import make_space
 
 
@@ -32,6 +32,21 @@ def test_the_cells_accuracies_are_the_tables() -> None:
     assert evaluation.metrics["accuracy_pct"][valid].max() == means.max()
     assert set(evaluation.metrics["accuracy_pct"][valid]) == set(means)
     assert not evaluation.feasible[~valid].any()
+
+
+def test_an_evaluation_gives_the_scores_of_all_three_tasks() -> None:
+    problem = make_problem("nas201-mnist1d-tasks")
+    tables = [embedded_table(NAS201[0], task) for task in TASKS]
+    on_all = set.intersection(*(set(table.network.tolist()) for table in tables))
+    assert len(on_all) == min(len(table.network) for table in tables)  # first in one random order
+    everything = problem.space.unravel(np.arange(problem.space.size))
+    evaluation = problem.evaluate(everything)
+    assert evaluation.metrics.valid.sum() >= len(on_all)
+    network = sorted(on_all)[7]
+    [found] = problem.evaluate(problem.space.unravel([network])).objectives
+    means = [t.correct[t.network == network, :, -1].mean() / 10 for t in tables]
+    assert found.tolist() == [-mean for mean in means]
+    assert 0 < problem.reward(evaluation)[evaluation.feasible].max() <= 1
 
 
 def test_cells_on_an_accelerator_have_the_accuracy_of_its_words() -> None:

@@ -15,6 +15,7 @@ from codesign_gym.envs import Evaluation, Spec, make_problem
 from codesign_gym.envs.evaluation import assess
 from codesign_gym.envs.rewards import (
     HingePenalty,
+    MeanQuantile,
     Reward,
     TargetRatio,
     WeightedProduct,
@@ -124,6 +125,15 @@ def test_mnasnet_exponent() -> None:
     """Tan et al. 2019, section 3.1: halving the latency is worth about 5 % of accuracy."""
     rewards = PRODUCT(evaluation([[80, 1, 5], [80 * 1.05, 2, 5]]))
     assert rewards[0] == pytest.approx(rewards[1], rel=1e-2)
+
+
+def test_the_mean_share_of_known_designs_that_are_worse() -> None:
+    reward = MeanQuantile({"accuracy_pct": (0.0, 50.0, 100.0), "latency_ms": (1.0, 3.0)})
+    found = evaluation([[75, 1, 5], [50, 2, 5], [200, 9, 5]], [False, False, True])
+    assert reward(found).tolist() == [0.875, 0.5, -1.0]
+    for values in ((1.0,), (2.0, 1.0), (1.0, np.nan)):
+        with pytest.raises(InputError, match="quantiles of 'a' must be two or more rising"):
+            MeanQuantile({"a": values})
 
 
 def test_zero_times_infinity_is_worth_nothing() -> None:

@@ -28,6 +28,7 @@ def test_registered_agents() -> None:
         "catcma",
         "dqn",
         "eas",
+        "fbnetv5",
         "forest",
         "genetic",
         "gp",
