@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.learned.estimator import LEVELS, Estimator, distance
 from codesign_gym.cost_models.learned.gaussian_process import GaussianProcess
+from codesign_gym.cost_models.learned.joint import JointBoosting
 from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, Regressor, regressor
 from codesign_gym.cost_models.learned.trees import ExtraTrees
 
@@ -81,7 +83,51 @@ def fit_estimator(
     estimator = _calibrated(parts, x, residuals, log, fold, seed)
     if order is None:
         return estimator, errors
-    return replace(estimator, slope=_slope(estimator, kinds, x, y, order, seed)), errors
+
+    def beyond() -> FloatArray:
+        return np.asarray(np.mean([_beyond(kind, x, y, order, seed) for kind in kinds], axis=0))
+
+    return replace(estimator, slope=_slope(estimator, x, order, beyond)), errors
+
+
+def fit_together(
+    x: Matrix,
+    targets: Sequence[FloatArray],
+    logs: Sequence[bool],
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+    settled: float = np.inf,
+) -> list[tuple[Estimator, dict[str, float]]]:
+    """Learn several targets with the same trees, see `JointBoosting`.
+
+    Args:
+        x: Features ``[n, f]``.
+        targets: What to learn, in the space to learn it in, each ``[n]``.
+        logs: Whether each is a logarithm.
+        seed: Of everything drawn.
+        groups: As in `fit_estimator`.
+        settled: Errors, in standard deviations of a target, up to which this is good enough.
+
+    Returns:
+        What `fit_estimator` returns, for each target; nothing where one has larger errors.
+    """
+    y = np.stack(targets, axis=1)
+    fold = folds_of(len(y), groups, seed)
+    residuals = np.empty(y.shape)
+    for held in np.unique(fold):
+        test = fold == held
+        found = JointBoosting.fit_all(x[~test], y[~test], seed)[0]
+        residuals[test] = found.predict_all(x[test]) - y[test]
+    if (np.sqrt((residuals**2).mean(axis=0)) > settled * y.std(axis=0)).any():
+        return []
+    methods = JointBoosting.fit_all(x, y, seed)
+    out = []
+    for method, residual, goal, log in zip(methods, residuals.T, targets, logs, strict=True):
+        estimator = _calibrated((method,), x, residual, log, fold, seed)
+        beyond = partial(_beyond, method.kind, x, goal, goal, seed)
+        estimator = replace(estimator, slope=_slope(estimator, x, goal, beyond))
+        out.append((estimator, {method.kind: float(np.abs(residual).mean())}))
+    return out
 
 
 def _chosen(
@@ -163,20 +209,21 @@ def _calibrated(
 
 
 def _slope(
-    estimator: Estimator,
-    kinds: Sequence[str],
-    x: Matrix,
-    y: FloatArray,
-    order: FloatArray,
-    seed: int,
+    estimator: Estimator, x: Matrix, order: FloatArray, beyond: Callable[[], FloatArray]
 ) -> float:
-    """How intervals must widen beyond the training data to hold nine tenths of what is there."""
+    """How intervals must widen beyond the training data to hold nine tenths of what is there.
+
+    Args:
+        estimator: What to widen the intervals of.
+        x: Features of the training data ``[n, f]``.
+        order: How large each row is ``[n]``.
+        beyond: Errors on the largest rows, predicted from the rest.
+    """
     cut = np.argsort(order, kind="stable")
     train, test = np.split(cut, [round((1 - _FRONTIER) * len(cut))])
     away = distance(x[test], np.stack([x[train].min(axis=0), x[train].max(axis=0)]))
     if (away > 0).sum() < 20:
         return _SLOPE
-    errors = np.abs(np.mean([_beyond(kind, x, y, order, seed) for kind in kinds], axis=0))
     half = estimator.half(0.9) * estimator.spread(x[test])
-    needed = (errors / half - 1)[away > 0] / away[away > 0]
+    needed = (np.abs(beyond()) / half - 1)[away > 0] / away[away > 0]
     return max(_SLOPE, float(np.quantile(needed, 0.9)))
