@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.learned.estimator import LEVELS, Estimator, distance
 from codesign_gym.cost_models.learned.gaussian_process import GaussianProcess
 from codesign_gym.cost_models.learned.joint import JointBoosting
+from codesign_gym.cost_models.learned.layout import Layout, Structured
 from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, Regressor, regressor
 from codesign_gym.cost_models.learned.trees import ExtraTrees
 
@@ -56,6 +57,7 @@ def fit_estimator(
     groups: NDArray[np.intp] | None = None,
     order: FloatArray | None = None,
     frontier: bool = False,
+    layout: Layout | None = None,
 ) -> tuple[Estimator, dict[str, float]]:
     """Learn ``y [n]``, with the method called ``model`` or with the best for ``"auto"``.
 
@@ -68,6 +70,7 @@ def fit_estimator(
         groups: Group of each row, for rows that are unseen together ``[n]``.
         order: How large each row is: how errors grow beyond the largest is tried out ``[n]``.
         frontier: Whether the choice of a method heeds errors beyond the largest rows, too.
+        layout: What the columns belong to, for the methods that ask.
 
     Returns:
         The estimator, and the mean absolute errors of the methods that were compared.
@@ -76,16 +79,19 @@ def fit_estimator(
     kinds, errors = tuple(model.split("+")), dict[str, float]()
     known: dict[str, FloatArray] = {}
     if model == "auto":
-        kinds, errors, known = _chosen(x, y, log, fold, seed, order if frontier else None)
-    each = [known[kind] if kind in known else _unseen(kind, x, y, fold, seed) for kind in kinds]
+        kinds, errors, known = _chosen(x, y, log, fold, seed, order if frontier else None, layout)
+    each = [
+        known[kind] if kind in known else _unseen(kind, x, y, fold, seed, layout) for kind in kinds
+    ]
     residuals = np.mean(each, axis=0)
-    parts = tuple(regressor(kind).fit(x, y, seed) for kind in kinds)
+    parts = tuple(_fit(kind, x, y, seed, layout) for kind in kinds)
     estimator = _calibrated(parts, x, residuals, log, fold, seed)
     if order is None:
         return estimator, errors
 
     def beyond() -> FloatArray:
-        return np.asarray(np.mean([_beyond(kind, x, y, order, seed) for kind in kinds], axis=0))
+        each = [_beyond(kind, x, y, order, seed, layout) for kind in kinds]
+        return np.asarray(np.mean(each, axis=0))
 
     return replace(estimator, slope=_slope(estimator, x, order, beyond)), errors
 
@@ -137,6 +143,7 @@ def _chosen(
     fold: NDArray[np.intp],
     seed: int,
     order: FloatArray | None,
+    layout: Layout | None,
 ) -> tuple[tuple[str, ...], dict[str, float], dict[str, FloatArray]]:
     """The best method, or the best two together; all errors; residuals where all rows have one."""
     candidates = ["extra-trees", "boosting"]
@@ -145,13 +152,15 @@ def _chosen(
         candidates += ["additive", "additive-costs"] if log else ["additive"]
         if x.shape[1] <= _LENGTHS:
             candidates.append("gp")
+        if log and layout is not None and layout.networks:
+            candidates.append("layer-set")
     if len(y) >= _COMPARED:
         candidates.append("deep-boosting")
     rows = np.arange(len(y))
     if len(y) > _COMPARED:
         rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:_COMPARED])
     part = x[rows], y[rows], fold[rows]
-    residuals = {kind: _unseen(kind, *part, seed) for kind in candidates}
+    residuals = {kind: _unseen(kind, *part, seed, layout) for kind in candidates}
     if order is not None:
         beyond = {kind: _beyond(kind, *part[:2], order[rows], seed) for kind in candidates}
         scored = {kind: np.concatenate([residuals[kind], beyond[kind]]) for kind in candidates}
@@ -165,22 +174,44 @@ def _chosen(
     return kinds, errors, residuals if len(rows) == len(y) else {}
 
 
-def _unseen(kind: str, x: Matrix, y: FloatArray, fold: NDArray[np.intp], seed: int) -> FloatArray:
+def _fit(kind: str, x: Matrix, y: FloatArray, seed: int, layout: Layout | None = None) -> Regressor:
+    """The method called ``kind``, fitted; the layout is for those that read it."""
+    method = regressor(kind)
+    if layout is not None and issubclass(method, Structured):
+        return method.fit_layout(x, y, seed, layout)
+    return method.fit(x, y, seed)
+
+
+def _unseen(
+    kind: str,
+    x: Matrix,
+    y: FloatArray,
+    fold: NDArray[np.intp],
+    seed: int,
+    layout: Layout | None = None,
+) -> FloatArray:
     """Errors on rows predicted from the other folds, ``[n]``."""
     if kind == GaussianProcess.kind:
         return GaussianProcess.unseen(x, y, fold, seed)
     out = np.empty(len(y))
     for held in np.unique(fold):
         test = fold == held
-        out[test] = regressor(kind).fit(x[~test], y[~test], seed).predict(x[test]) - y[test]
+        out[test] = _fit(kind, x[~test], y[~test], seed, layout).predict(x[test]) - y[test]
     return out
 
 
-def _beyond(kind: str, x: Matrix, y: FloatArray, order: FloatArray, seed: int) -> FloatArray:
+def _beyond(
+    kind: str,
+    x: Matrix,
+    y: FloatArray,
+    order: FloatArray,
+    seed: int,
+    layout: Layout | None = None,
+) -> FloatArray:
     """Errors on the largest rows, predicted from the rest."""
     cut = np.argsort(order, kind="stable")
     train, test = np.split(cut, [round((1 - _FRONTIER) * len(cut))])
-    return np.asarray(regressor(kind).fit(x[train], y[train], seed).predict(x[test]) - y[test])
+    return np.asarray(_fit(kind, x[train], y[train], seed, layout).predict(x[test]) - y[test])
 
 
 def _calibrated(

@@ -167,7 +167,11 @@ class LearnedCostModel(CostModel):
     def compute(self, designs: Designs) -> Metrics:
         """Predicted metrics of designs ``[n, p]``; with a category never seen, they are invalid."""
         values = self._centers(*self._of_designs(designs))
-        np.exp(values, out=values, where=self._logs)
+        if self._joint:  # one call for all targets: with single designs, calls are what costs
+            np.exp(values, out=values, where=self._logs)
+        else:
+            for column, estimator in enumerate(self._estimators):
+                values[:, column] = estimator.value(values[:, column])
         return Metrics(self.metrics, values, self._invalid(designs))
 
     def uncertainty(self, designs: Designs) -> FloatArray:
@@ -179,9 +183,7 @@ class LearnedCostModel(CostModel):
             deviations[mask] = np.inf
         return deviations
 
-    def _centers(
-        self, x: NDArray[np.float32], offset: FloatArray | float
-    ) -> NDArray[np.float64]:
+    def _centers(self, x: NDArray[np.float32], offset: FloatArray | float) -> NDArray[np.float64]:
         """Predictions of all targets in the spaces that they are learned in, ``[n, k]``."""
         if self._joint:
             together = self._joint[0].predict_all(x)

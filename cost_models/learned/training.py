@@ -16,6 +16,7 @@ from codesign_gym.cost_models.learned.estimator import Estimator
 from codesign_gym.cost_models.learned.fitting import fit_estimator, fit_together
 from codesign_gym.cost_models.learned.frames import Frame, as_frame
 from codesign_gym.cost_models.learned.joint import JointBoosting
+from codesign_gym.cost_models.learned.layout import Layout, layout_of
 from codesign_gym.cost_models.learned.model import LearnedCostModel, with_baseline
 from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, regressor
 from codesign_gym.cost_models.learned.schema import Schema
@@ -50,6 +51,7 @@ def train(
     groups: Sequence[str] | None = None,
     categorical: Sequence[str] = (),
     space: SearchSpace | None = None,
+    tokens: Mapping[str, Sequence[str]] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> LearnedCostModel:
     """Learn one or several columns of a table from others.
@@ -65,8 +67,9 @@ def train(
             the matrix product's m, n and k, with the features and the baseline of `GpuGemm`.
         model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``,
             ``joint-boosting`` (the same trees for all targets), ``gp``, ``additive``,
-            ``additive-costs`` (of positive targets), ``mlp``, several joined by ``+`` for their
-            mean, or ``auto``: the best of all but mlp, or the best two together, by
+            ``additive-costs`` (of positive targets), ``mlp``, ``group-attention``, ``layer-set``
+            (of the designs of a space of networks), several joined by ``+`` for their mean, or
+            ``auto``: the best of all but networks, or the best two together, by
             cross-validation on these rows, and joint-boosting where many rows have several
             targets and it leaves next to nothing. Of several targets, a mapping gives each its
             own.
@@ -78,6 +81,7 @@ def train(
         categorical: Features that are categories though they are numbers.
         space: The space that the features are the parameters of, in this order; by default that
             of the values in the table.
+        tokens: Groups of columns that ``group-attention`` reads as one, see `layout_of`.
         provenance: Further facts to keep with the model.
 
     Raises:
@@ -102,6 +106,7 @@ def train(
     kinds = frozenset(categorical) | (_unordered(space, names) if space is not None else set())
     schema = Schema.learn(table, names, kinds)
     x = schema.encode(table).x
+    layout = layout_of(schema, space, tokens)
     targets = {m.name: _target(table, m, varies=space is None) for m in metrics}
     preset = "gemm" if features == "gemm" and baseline is None else baseline
     base = _baseline(preset, table, names, targets, seed)
@@ -112,9 +117,9 @@ def train(
         if name in together:
             found = together[name]
         elif base is None:
-            found = _fit_alone(x, y, methods[name], seed, alone)
+            found = _fit_alone(x, y, methods[name], seed, alone, layout)
         else:
-            found = _fit_correction(base, table, x, y, methods[name], seed, alone)
+            found = _fit_correction(base, table, x, y, methods[name], seed, alone, layout)
         estimators.append(found[0])
         compared[name] = found[1]
     facts = {
@@ -159,14 +164,19 @@ def _fit_together(
 
 
 def _fit_alone(
-    x: Matrix, y: FloatArray, method: str, seed: int, groups: NDArray[np.intp] | None
+    x: Matrix,
+    y: FloatArray,
+    method: str,
+    seed: int,
+    groups: NDArray[np.intp] | None,
+    layout: Layout,
 ) -> Fitted:
     """Learn a target ``[n]`` as it is, or its logarithm where all of it is positive."""
     log = bool((y > 0).all())
     if not log and AdditiveCosts.kind in method.split("+"):
         raise InputError(f"{AdditiveCosts.kind} needs a target above 0, the least is {y.min():g}")
     learned = np.log(y) if log else y
-    return fit_estimator(x, learned, log, method, seed, groups, order=learned)
+    return fit_estimator(x, learned, log, method, seed, groups, order=learned, layout=layout)
 
 
 def _fit_correction(
@@ -177,13 +187,15 @@ def _fit_correction(
     method: str,
     seed: int,
     groups: NDArray[np.intp] | None,
+    layout: Layout,
 ) -> Fitted:
     """Learn the logarithm of a target over what the baseline predicts, ``[n]``."""
     features, predicted = with_baseline(base, table, x)
     residual = np.log(y) - predicted
     return fit_estimator(
-        features, residual, True, method, seed, groups, order=predicted, frontier=True
-    )
+        features, residual, True, method, seed, groups, order=predicted, frontier=True,
+        layout=layout,
+    )  # fmt: skip
 
 
 def _methods(model: Methods, metrics: Sequence[Metric]) -> dict[str, str]:
