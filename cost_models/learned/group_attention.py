@@ -33,7 +33,8 @@ _CHUNK = 1024
 """Rows that are predicted at once."""
 
 _SHAPES = {
-    "embed": ("f", "g*w"), "embed_bias": ("g*w",), "mix": ("g", "w", "w"), "mix_bias": ("g", 1, "w"),
+    "embed": ("f", "g*w"), "embed_bias": ("g*w",),
+    "mix": ("g", "w", "w"), "mix_bias": ("g", 1, "w"),
     "query": ("w", "w"), "key": ("w", "w"), "values": ("w", "w"), "out": ("w", "w"),
     "up": ("w", "w"), "up_bias": ("w",), "last": ("w", 1), "last_bias": (1,),
 }  # fmt: skip

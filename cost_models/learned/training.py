@@ -31,11 +31,11 @@ PRESETS: dict[str, tuple[str, ...]] = {"gemm": ("m", "n", "k")}
 Methods = str | Mapping[str, str]
 """Name of a method, or one per target."""
 
-_JOINT_ROWS = 10_000
-"""Rows from which on ``auto`` tries trees for all targets together before it looks further."""
+_JOINT_ROWS = 2000
+"""Rows from which on ``auto`` compares trees for all targets together."""
 
-_SETTLED = 0.02
-"""Errors, in standard deviations of a target, at which it looks no further: R2 of 0.9996."""
+_SETTLED_ROWS, _SETTLED = 10_000, 0.01
+"""Rows and mean errors, in standard deviations, at which it tries nothing else."""
 
 _RECORDED = ("codesign-gym", "numpy", "scikit-learn", "torch")
 
@@ -69,10 +69,10 @@ def train(
             ``joint-boosting`` (the same trees for all targets), ``gp``, ``additive``,
             ``additive-costs`` (of positive targets), ``mlp``, ``group-attention``, ``layer-set``
             (of the designs of a space of networks), several joined by ``+`` for their mean, or
-            ``auto``: the best of all but networks, or the best two together, by
-            cross-validation on these rows, and joint-boosting where many rows have several
-            targets and it leaves next to nothing. Of several targets, a mapping gives each its
-            own.
+            ``auto``: the best of all but mlp and group-attention, or the best two together, by
+            cross-validation on these rows, and joint-boosting in place of that where many rows
+            have several targets and it is better on the whole. Of several targets, a mapping
+            gives each its own.
         baseline: A cost model to correct, ``"gemm"``, or ``"none"``. None takes ``"gemm"`` where
             columns m, n and k are among the features.
         seed: Of everything drawn: equal tables and seeds give equal models.
@@ -111,17 +111,18 @@ def train(
     preset = "gemm" if features == "gemm" and baseline is None else baseline
     base = _baseline(preset, table, names, targets, seed)
     alone = joint_groups(table, groups if groups is not None else base.groups if base else ())
-    estimators, compared = [], {}
     together = _fit_together(x, targets, methods, seed, alone) if base is None else {}
+    fits: dict[str, Fitted] = {}
     for name, y in targets.items():
-        if name in together:
-            found = together[name]
+        if name in together and (methods[name] != "auto" or _settled(together, targets)):
+            fits[name] = together[name]
         elif base is None:
-            found = _fit_alone(x, y, methods[name], seed, alone, layout)
+            fits[name] = _fit_alone(x, y, methods[name], seed, alone, layout)
         else:
-            found = _fit_correction(base, table, x, y, methods[name], seed, alone, layout)
-        estimators.append(found[0])
-        compared[name] = found[1]
+            fits[name] = _fit_correction(base, table, x, y, methods[name], seed, alone, layout)
+    better = bool(together) and _better(together, fits)
+    for name, (estimator, errors) in together.items():
+        fits[name] = (estimator if better else fits[name][0], fits[name][1] | errors)
     facts = {
         "rows": table.rows,
         "seed": seed,
@@ -129,10 +130,11 @@ def train(
         "data_sha256": table.digest(),
         "versions": {name: version(name) for name in _RECORDED},
         "constant": list(schema.constant),
-        "compared": compared,
+        "compared": {name: errors for name, (_, errors) in fits.items()},
         "baseline_features": len(base.features(table.columns)) if base is not None else 0,
     }
     own = space if space is not None else schema.space_of(table)
+    estimators = [estimator for estimator, _ in fits.values()]
     return LearnedCostModel(own, metrics, schema, estimators, base, facts | dict(provenance or {}))
 
 
@@ -147,20 +149,35 @@ def _fit_together(
     seed: int,
     groups: NDArray[np.intp] | None,
 ) -> dict[str, Fitted]:
-    """Learn the targets that share their trees; with ``auto``, all of them where that will do."""
-    wanted = [name for name in targets if methods[name] == JointBoosting.kind]
-    settled = np.inf
-    if set(methods.values()) == {"auto"} and len(x) >= _JOINT_ROWS:
-        wanted, settled = list(targets), _SETTLED
+    """The targets that are to share their trees; with ``auto`` and enough rows, all of them."""
+    auto = set(methods.values()) == {"auto"} and len(x) >= _JOINT_ROWS
+    wanted = [name for name in targets if auto or methods[name] == JointBoosting.kind]
     if len(wanted) < 2:
         return {}
     logs = [bool((targets[name] > 0).all()) for name in wanted]
-    learned = [
-        np.log(targets[name]) if log else targets[name]
-        for name, log in zip(wanted, logs, strict=True)
+    pairs = zip(wanted, logs, strict=True)
+    learned = [np.log(targets[name]) if log else targets[name] for name, log in pairs]
+    return dict(zip(wanted, fit_together(x, learned, logs, seed, groups), strict=True))
+
+
+def _settled(together: Mapping[str, Fitted], targets: Mapping[str, FloatArray]) -> bool:
+    """Whether so many rows leave so little unexplained that nothing else need be tried."""
+    shares = [
+        errors[JointBoosting.kind] / max(float(np.std(np.log(y) if (y > 0).all() else y)), 1e-12)
+        for y, (_, errors) in zip(targets.values(), together.values(), strict=True)
     ]
-    found = fit_together(x, learned, logs, seed, groups, settled)
-    return dict(zip(wanted, found, strict=False))
+    return len(next(iter(targets.values()))) >= _SETTLED_ROWS and max(shares) <= _SETTLED
+
+
+def _better(together: Mapping[str, Fitted], fits: Mapping[str, Fitted]) -> bool:
+    """Whether shared trees have smaller errors than what was fitted, in the geometric mean."""
+    ratios = [
+        together[name][1][JointBoosting.kind]
+        / max(errors["+".join(part.kind for part in estimator.parts)], 1e-12)
+        for name, (estimator, errors) in fits.items()
+        if name in together
+    ]
+    return float(np.log(np.maximum(ratios, 1e-12)).mean()) <= 0
 
 
 def _fit_alone(

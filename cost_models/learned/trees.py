@@ -190,7 +190,7 @@ def _shifted(children: list[NDArray[Any]], starts: NDArray[np.int32]) -> NDArray
 
 
 def check_trees(trees: Trees, features: int) -> None:
-    """Refuse, by a `ValueError`, node numbers that compiled code, which checks nothing, would follow astray."""
+    """Raise `ValueError` for node numbers that compiled code would follow astray."""
     kinds = [part.dtype for part in Trees._make(np.empty(0, t) for t in "iifiif")]
     v = len(trees.feature)
     ahead = np.flatnonzero(trees.feature >= 0)

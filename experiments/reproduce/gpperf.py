@@ -1,9 +1,9 @@
 """Times and power of matrix products on GPUs, by learning alone and by correcting a roofline.
 
-Liu and Halim, "Understanding GEMM Performance and Energy on NVIDIA Ada Lovelace: A Machine Learning-
-Based Analytical Approach" (GPPerf, arXiv 2411.16954), predict what a GPU takes for a matrix product
-by forests over rows split at random: R2 0.98 and a mean error of 15.57 % for the time, R2 0.78 and
-a median error of 5.42 % for the power. Here the table is another one, measured on A100 and H100 in
+Liu and Halim, "Understanding GEMM Performance and Energy on NVIDIA Ada Lovelace" (GPPerf, arXiv
+2411.16954), predict what a GPU takes for a matrix product by forests over rows split at random: R2
+0.98 and a mean error of 15.57 % for the time, R2 0.78 and a median error of 5.42 % for the power.
+Here the table is another one, measured on A100 and H100 in
 bf16 (``gemm/gemm_bf16_measured.csv.gz`` in the folder ``CODESIGN_REFERENCE``), and rows split at
 random are one of three tests: sizes of weights that are new, and products larger than any seen, are
 what a user has. Power is learned where a table has it; this one has not, and the package's own
@@ -37,13 +37,14 @@ WAYS = ("forest", "roofline", "roofline, corrected")
 RANDOM = "random"
 
 
-def study(settings: Settings, table: Path | None = None) -> Finding:
+def study(settings: Settings, table: Path | None = None, model: str = "auto") -> Finding:
     """Three ways to predict, on three splits, per device.
 
     Args:
         settings: ``budget`` is the most rows that are trained on, ``seeds`` the splits drawn.
         table: Columns m, n, k, latency, and system where there are several; by default that of the
             reference folder.
+        model: Method that corrects the roofline, as `train` takes it.
 
     Raises:
         InputError: There is no such table, or it lacks a column.
@@ -67,7 +68,7 @@ def study(settings: Settings, table: Path | None = None) -> Finding:
         for target in targets:
             rows += [
                 {"system": name, "target": target, "seed": seed} | row
-                for row in _device(frame, target, settings.budget, seed)
+                for row in _device(frame, target, settings.budget, seed, model)
             ]
         settings.progress(index + 1, len(names) * settings.seeds)
     claims = _claims(rows, targets)
@@ -82,7 +83,7 @@ def study(settings: Settings, table: Path | None = None) -> Finding:
     )
 
 
-def _device(frame: Frame, target: str, most: int, seed: int) -> list[Row]:
+def _device(frame: Frame, target: str, most: int, seed: int, model: str) -> list[Row]:
     """Errors of every way on every split of one device's rows."""
     rows: list[Row] = []
     for split, tested in gemm_splits(frame, seed).items():
@@ -96,7 +97,7 @@ def _device(frame: Frame, target: str, most: int, seed: int) -> list[Row]:
             gpu = GpuGemm.fit(part.columns, part.columns[TIME], seed)
             predicted["roofline"] = gpu.predict(test.columns)
             found["roofline"] = point_scores(truth, predicted["roofline"])
-            corrected = train(part, target, SIZES, "auto", gpu, seed)
+            corrected = train(part, target, SIZES, model, gpu, seed)
             predicted["roofline, corrected"] = corrected.predict(test)[0]
             found["roofline, corrected"] = scores(corrected, test, target)
         for way, score in found.items():

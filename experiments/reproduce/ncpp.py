@@ -1,11 +1,12 @@
 """Scores of processors from their characteristics, on the public part of PerfCastDB.
 
-Liu, "NCPP: Nova CPU Performance Predictor on a Novel Dataset" (arXiv 2407.03385), predicts scores of
-benchmark suites on server processors by attention over groups of characteristics and reports it as
-better than eight other methods. What is public has one machine per suite to train on and another one
-to test on (``cpu/perfcastdb_*_clean.csv`` in the folder ``CODESIGN_REFERENCE``). Every method is
-given the same rows here, beside the mean score of each test, which knows nothing of hardware; and a
-split of all rows at random shows what repeated measurements of one machine make of any method.
+Liu, "NCPP: Nova CPU Performance Predictor on a Novel Dataset" (arXiv 2407.03385), predicts scores
+of benchmark suites on server processors by attention over groups of characteristics and reports it
+as better than eight other methods. What is public has one machine per suite to train on and another
+one to test on (``cpu/perfcastdb_*_clean.csv`` in the folder ``CODESIGN_REFERENCE``). Every method
+is given the same rows here, beside the mean score of each test, which knows nothing of hardware;
+and a split of all rows at random shows what repeated measurements of one machine make of any
+method.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def study(
     for path in paths:
         if not path.is_file():
             raise InputError(
-                f"there is no table of scores {path}: set CODESIGN_REFERENCE to the folder that has "
+                f"there is no table of scores {path}: set CODESIGN_REFERENCE to the folder with "
                 + " and ".join(FILES)
             )
     first, second = (_read(path) for path in paths)

@@ -70,8 +70,8 @@ REPRODUCTIONS.register("archgym-proxy")(
         run=_later("archgym_proxy:study"),
         about="proxies of DRAM and accelerator models, by how much data and whose",
         source="ArchGym (arXiv 2306.08888)",
-        seeds=5,
-        budget=2000,
+        seeds=3,
+        budget=1000,
     )
 )
 REPRODUCTIONS.register("draco")(
@@ -96,7 +96,7 @@ REPRODUCTIONS.register("gpperf")(
     Reproduction(
         run=_later("gpperf:study"),
         about="times (and power, where measured) of matrix products on GPUs, seen and unseen sizes",
-        source="GPPerf",
+        source="GPPerf (arXiv 2411.16954)",
         seeds=1,
         budget=20_000,
     )

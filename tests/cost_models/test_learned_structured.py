@@ -30,6 +30,7 @@ LATENCY = Metric("latency_ms", "ms", "min")
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_attention, "_STEPS", 150)
     monkeypatch.setattr(layer_set, "_STEPS", 150)
+    monkeypatch.setattr(mlp, "_STEPS", 100)
 
 
 def machines(n: int = 120, seed: int = 0) -> dict[str, Any]:

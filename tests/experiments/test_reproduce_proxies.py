@@ -32,15 +32,15 @@ def write(path: Path, columns: dict[str, list[object]]) -> Path:
 
 
 def test_proxies_by_data_and_by_who_gathered_them(tmp_path: Path) -> None:
-    settings = Settings(1, 60, 1, tmp_path)
+    settings = Settings(1, 40, 1, tmp_path)
     agents = ("regularized-evolution", "random")
-    finding = archgym_proxy.study(settings, ["dram-stream"], agents, tested=100)
+    finding = archgym_proxy.study(settings, ["dram-stream"], agents, 100, "extra-trees")
     curve, mixes, speeds = finding.tables.values()
-    assert [row["rows"] for row in curve] == [100, 300, 600]
+    assert [row["rows"] for row in curve] == [100, 300, 800]
     worst = [max(archgym_proxy._objectives(row)) for row in curve]
     assert worst[-1] < worst[0]
     assert [row["data of"] for row in mixes] == [*agents, archgym_proxy.MIXED]
-    assert max(row["rows"] for row in mixes) - min(row["rows"] for row in mixes) < len(agents)
+    assert len({row["rows"] for row in mixes}) == 1
     assert speeds[0]["times as fast"] > 1
     texts = [claim.text for claim in finding.claims]
     assert len(texts) == 4
@@ -50,7 +50,13 @@ def test_proxies_by_data_and_by_who_gathered_them(tmp_path: Path) -> None:
     assert report.exists()
 
 
-def test_equal_data_are_distinct_and_not_those_tested() -> None:
+def test_shares_are_equal_and_distinct() -> None:
+    ours, theirs = np.arange(12).reshape(6, 2), np.arange(4, 24).reshape(10, 2)
+    assert archgym_proxy._shares([ours, theirs], 5)[:, 0].tolist() == [0, 4, 2, 6, 8]
+    assert len(archgym_proxy._shares([ours, theirs], 12)) == 12
+
+
+def test_several_agents_are_compared_with_those_that_search_and_with_chance() -> None:
     rows = [
         {"problem": "p", "data of": who, "seed": 0, "rows": 9, "time": error}
         for who, error in {"nsga2": 4.0, "random": 1.0, archgym_proxy.MIXED: 2.0}.items()
@@ -71,10 +77,10 @@ def test_a_budget_that_gives_too_few_designs_is_told(tmp_path: Path) -> None:
 
 def products(path: Path, power: bool) -> Path:
     rng = np.random.default_rng(0)
-    sizes = {name: 2.0 ** rng.integers(5, 13, 260) for name in "mnk"}
-    latency = GPU.predict(sizes) * rng.lognormal(0, 0.03, 260)
+    sizes = {name: 2.0 ** rng.integers(5, 13, 160) for name in "mnk"}
+    latency = GPU.predict(sizes) * rng.lognormal(0, 0.03, 160)
     columns = {name: values.astype(int).tolist() for name, values in sizes.items()}
-    columns |= {"system": ["gpu"] * 260, "latency": latency.tolist()}
+    columns |= {"system": ["gpu"] * 160, "latency": latency.tolist()}
     if power:
         work = np.prod(list(sizes.values()), axis=0) / latency
         columns["power"] = (80 + 2e-5 * work).tolist()
@@ -83,7 +89,7 @@ def products(path: Path, power: bool) -> Path:
 
 def test_times_are_learned_and_power_where_it_was_measured(tmp_path: Path) -> None:
     settings = Settings(1, 1000, 1, tmp_path)
-    finding = gpperf.study(settings, products(tmp_path / "a.csv", power=False))
+    finding = gpperf.study(settings, products(tmp_path / "a.csv", power=False), "boosting")
     [rows] = finding.tables.values()
     errors = {(row["split"], row["way"]): row["mean error %"] for row in rows}
     assert errors["largest fifth", "roofline, corrected"] < errors["largest fifth", "forest"]
@@ -92,7 +98,7 @@ def test_times_are_learned_and_power_where_it_was_measured(tmp_path: Path) -> No
     assert power.holds is None
     assert "no power" in power.measured
     assert beyond.holds is (errors["largest fifth", "forest"] <= gpperf.PUBLISHED_MEAN_PCT)
-    finding = gpperf.study(settings, products(tmp_path / "b.csv", power=True))
+    finding = gpperf.study(settings, products(tmp_path / "b.csv", power=True), "boosting")
     assert finding.claims[-1].holds is not None
     assert finding.claims[-1].measured.startswith("power: R2 ")
     write_finding(finding, tmp_path, "codesign reproduce gpperf")
