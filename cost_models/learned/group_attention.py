@@ -9,6 +9,7 @@ torch on one thread, kept as arrays, evaluated with NumPy. Letters: ``g`` tokens
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -155,7 +156,7 @@ def _drawn(name: str, sizes: dict[str, int], source: Any) -> Tensor:
     if name.endswith("bias"):
         return torch.zeros(shape)
     fan_in = 1 if name == "embed" else shape[-2]
-    return torch.randn(shape, generator=source) * (1 / fan_in) ** 0.5
+    return torch.randn(shape, generator=source) / math.sqrt(fan_in)
 
 
 def _network(values: Tensor, weights: dict[str, Tensor]) -> Tensor:

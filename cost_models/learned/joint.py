@@ -81,8 +81,11 @@ class JointBoosting:
         """All targets ``[n, k]`` for features ``[n, f]``."""
         from codesign_gym.cost_models.learned.trees_kernel import totals
 
-        _, *nodes, _ = self.trees
-        sums = totals(np.ascontiguousarray(x), self.trees.roots, *nodes, self.values)
+        own = self.trees
+        sums = totals(
+            np.ascontiguousarray(x), own.roots, own.feature, own.threshold, own.left, own.right,
+            self.values,
+        )  # fmt: skip
         return np.asarray(sums * self.affine[0] + self.affine[1])
 
     def predict(self, x: Matrix) -> FloatArray:

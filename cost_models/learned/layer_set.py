@@ -10,6 +10,7 @@ layers, ``d`` sizes of a layer, ``w`` units.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -199,7 +200,7 @@ def _drawn(name: str, source: Any) -> Tensor:
     if name.endswith("bias"):
         return torch.zeros([int(axis) for axis in shape])
     drawn = torch.randn([int(axis) for axis in shape], generator=source)
-    return drawn * (1 / int(shape[0])) ** 0.5
+    return drawn / math.sqrt(int(shape[0]))
 
 
 def _network(layers: Tensor, counts: Tensor, depth: float, weights: dict[str, Tensor]) -> Tensor:

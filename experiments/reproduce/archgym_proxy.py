@@ -119,7 +119,8 @@ def _valid(problem: DesignProblem, designs: Designs) -> _Truth:
 
 def _curve(problem: DesignProblem, rest: _Truth, test: _Truth, model: str) -> tuple[list[Row], Row]:
     """Errors of each objective by number of rows, and the speed of the proxy of most rows."""
-    n, rows = len(rest.designs), []
+    n = len(rest.designs)
+    rows: list[Row] = []
     if n < FEWEST_ROWS:
         raise InputError(
             f"{problem.name} gave {n} valid designs, at least {FEWEST_ROWS} are needed"
@@ -170,7 +171,7 @@ def _mixes(
         )
     sets = {agent: data.designs[:size] for agent, data in gathered.items()}
     sets[MIXED] = _shares([data.designs for data in gathered.values()], size)
-    rows = []
+    rows: list[Row] = []
     for who, designs in sets.items():
         part = _valid(problem, designs)
         proxy = train_on_designs(problem.space, part.designs, part.metrics, FOREST, seed)

@@ -67,7 +67,7 @@ def study(settings: Settings, table: Path | None = None, model: str = "auto") ->
         frame = whole.take(np.flatnonzero(systems == name))
         for target in targets:
             rows += [
-                {"system": name, "target": target, "seed": seed} | row
+                {"system": name, "target": target, "seed": seed, **row}
                 for row in _device(frame, target, settings.budget, seed, model)
             ]
         settings.progress(index + 1, len(names) * settings.seeds)

@@ -127,7 +127,8 @@ def _errors(known: Frame, asked: Frame, split: str, seed: int, methods: Sequence
     features = [n for n in known.columns if n != SCORE and n not in MACHINE]
     tokens = {t: [n for n in names if n in features] for t, names in TOKENS.items()}
     truth, suites = asked.columns[SCORE], asked.columns[SUITE]
-    predicted, flagged = {MEAN: _mean_of_tests(known, asked)}, {MEAN: np.zeros(asked.rows)}
+    predicted = {MEAN: _mean_of_tests(known, asked)}
+    flagged = {MEAN: np.zeros(asked.rows, dtype=np.bool_)}
     for method in methods:
         model = train(known, SCORE, features, method, "none", seed, tokens=tokens)
         found = model.assess(asked)
@@ -176,7 +177,7 @@ def _machines(first: Frame, second: Frame) -> list[Row]:
 def _means(rows: Sequence[Row]) -> list[Row]:
     """Over seeds, and over suites alike; a column per method."""
     methods = list(dict.fromkeys(str(row["method"]) for row in rows))
-    found = []
+    found: list[Row] = []
     for split in dict.fromkeys(str(row["split"]) for row in rows):
         own = [row for row in rows if row["split"] == split]
         suites = [*dict.fromkeys(str(row["suite"]) for row in own), "all suites"]

@@ -12,6 +12,7 @@ from codesign_gym.cost_models.learned import (
     LearnedCostModel,
     group_attention,
     layer_set,
+    mlp,
     train,
     train_on_designs,
 )

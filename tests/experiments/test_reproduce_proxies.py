@@ -51,7 +51,8 @@ def test_proxies_by_data_and_by_who_gathered_them(tmp_path: Path) -> None:
 
 
 def test_shares_are_equal_and_distinct() -> None:
-    ours, theirs = np.arange(12).reshape(6, 2), np.arange(4, 24).reshape(10, 2)
+    every = np.arange(24, dtype=np.int32).reshape(12, 2)
+    ours, theirs = every[:6], every[2:]
     assert archgym_proxy._shares([ours, theirs], 5)[:, 0].tolist() == [0, 4, 2, 6, 8]
     assert len(archgym_proxy._shares([ours, theirs], 12)) == 12
 
