@@ -183,6 +183,11 @@ class LearnedCostModel(CostModel):
             deviations[mask] = np.inf
         return deviations
 
+    def extrapolated(self, designs: Designs) -> NDArray[np.bool_]:
+        """Designs with a value outside of those trained on: a guess, as in `assess`, ``[n]``."""
+        x, _ = self._of_designs(designs)
+        return np.asarray(np.any([e.outside(x) > 0 for e in self._estimators], axis=0))
+
     def _centers(self, x: NDArray[np.float32], offset: FloatArray | float) -> NDArray[np.float64]:
         """Predictions of all targets in the spaces that they are learned in, ``[n, k]``."""
         if self._joint:
