@@ -124,7 +124,7 @@ REPRODUCTIONS.register("ncpp")(
         run=_later("ncpp:study"),
         about="scores of processors by attention over groups of features, and by simpler models",
         source="NCPP (arXiv 2407.03385)",
-        seeds=3,
+        seeds=1,
         budget=1,
     )
 )

@@ -151,7 +151,7 @@ def test_one_machine_teaches_nothing_about_another(short: None, tmp_path: Path) 
 def test_several_machines_allow_a_verdict(short: None, tmp_path: Path) -> None:
     known = {f"h{i}": 20 + 8 * i for i in range(6)}
     files = [scores_of(tmp_path / "a.csv", known), scores_of(tmp_path / "b.csv", {"x": 33})]
-    finding = ncpp.study(Settings(1, 1, 1, tmp_path), files, (ncpp.ATTENTION, "gp"))
+    finding = ncpp.study(Settings(1, 1, 1, tmp_path), files, (ncpp.ATTENTION, "boosting", "gp"))
     assert finding.claims[0].holds is not None
     assert finding.claims[1].holds is True
 
