@@ -25,6 +25,7 @@ from codesign_gym.envs.multi_agent_env import MultiAgentVectorEnv
 from codesign_gym.experiments.bench_cost_models import BENCHES as COST_MODEL_BENCHES
 from codesign_gym.experiments.bench_dram import dram_rows
 from codesign_gym.experiments.bench_networks import network_rows
+from codesign_gym.experiments.bench_proxies import PARTS as PROXY_PARTS
 from codesign_gym.experiments.bench_proxies import proxy_rows
 from codesign_gym.experiments.bench_rows import Row, row
 from codesign_gym.experiments.bench_supernet import supernet_rows
@@ -203,3 +204,8 @@ BENCHES: dict[str, Callable[[], Iterator[Row]]] = {
     "import": import_rows,
 }
 """Benchmarks by name."""
+
+PARTS: dict[str, Callable[[], Iterator[Row]]] = {
+    f"proxies-{name}": rows for name, rows in PROXY_PARTS.items()
+}
+"""Parts of long benchmarks, to be run alone."""

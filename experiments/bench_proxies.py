@@ -21,14 +21,11 @@ from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments.bench_assisted import assisted_rows
 from codesign_gym.experiments.bench_nas_proxies import nas_rows
-from codesign_gym.experiments.bench_rows import Row, cpu_seconds, row
+from codesign_gym.experiments.bench_rows import DRAMSYS_MS, Row, cpu_seconds, row
 from codesign_gym.experiments.scores import point_scores, scores
 from codesign_gym.search import make_agent, search
 
-DRAMSYS_MS = 34.5
-"""CPU time of DRAMSys 4 for a trace of 10,000 requests, measured on another machine."""
-
-_GEMM = "gemm/gemm_bf16_measured.csv.gz"
+GEMM = "gemm/gemm_bf16_measured.csv.gz"
 _TUNING = "gemm/xgemm4096_fp32_RTX_3090.csv.gz"
 
 
@@ -53,7 +50,7 @@ def gemm_splits(frame: Frame, seed: int = 0) -> dict[str, NDArray[np.bool_]]:
 
 def gemm_rows() -> Iterator[Row]:
     """Errors and coverage of matrix products on GPUs, per device and split."""
-    path = reference_folder() / _GEMM
+    path = reference_folder() / GEMM
     if not path.is_file():
         return
     table = read_table(path)
@@ -127,10 +124,17 @@ def tuning_rows(seeds: int = 15, budget: int = 200) -> Iterator[Row]:
         yield row(label, float(np.median(found)), "x")
 
 
+PARTS: dict[str, Callable[[], Iterator[Row]]] = {
+    "dram": dram_rows,
+    "gemm": gemm_rows,
+    "tuning": tuning_rows,
+    "nas": lambda: nas_rows(reference_folder()),
+    "assisted": assisted_rows,
+}
+"""What is measured, by name."""
+
+
 def proxy_rows() -> Iterator[Row]:
-    """All of the above."""
-    yield from gemm_rows()
-    yield from nas_rows(reference_folder())
-    yield from dram_rows()
-    yield from tuning_rows()
-    yield from assisted_rows()
+    """All of `PARTS`."""
+    for rows in PARTS.values():
+        yield from rows()

@@ -293,10 +293,11 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure the speed of this installation on this machine."""
-    from codesign_gym.experiments.bench import BENCHES
+    from codesign_gym.experiments.bench import BENCHES, PARTS
 
+    known = BENCHES | PARTS
     for name in names or ():
-        if name not in BENCHES:
-            raise unknown_name("benchmark", name, BENCHES)
-    rows = [row for name in names or BENCHES for row in BENCHES[name]()]
+        if name not in known:
+            raise unknown_name("benchmark", name, known)
+    rows = [row for name in names or BENCHES for row in known[name]()]
     console.print_json(rows) if as_json else console.print_table(rows)

@@ -68,7 +68,8 @@ class Additive:
         center = values.mean(axis=0)
         spread: FloatArray = values.std(axis=0)
         marks = ((values == 0) | (values == 1)).all(axis=0)  # a rare choice is no larger a step
-        spread[(spread == 0) | marks] = 1.0
+        spread[marks] = 1.0
+        spread[np.ptp(values, axis=0) == 0] = np.inf  # what never changed tells nothing
         points = (values - center) / spread
         offset, scale = float(y.mean()), float(y.std()) or 1.0
         some = np.random.default_rng(seed).permutation(len(x))[:_SCALED_ON]

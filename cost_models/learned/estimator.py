@@ -21,6 +21,9 @@ LEVELS = np.linspace(0.05, 0.95, 19)
 _NORMAL_90 = 1.6448536269514722
 """Half the width of a normal variable's 90 % interval, in standard deviations."""
 
+_LARGEST = 600.0
+"""Logarithm up to which predictions and their deviations are numbers: rows far outside have it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Estimator:
@@ -51,7 +54,7 @@ class Estimator:
 
     def value(self, center: FloatArray) -> FloatArray:
         """Predictions in the unit of the target, ``[n]``."""
-        return np.exp(center) if self.log else center
+        return np.exp(np.minimum(center, _LARGEST)) if self.log else center
 
     def outside(self, x: Matrix) -> FloatArray:
         """How far rows are outside the training data, 0 within it; see `distance`, ``[n]``."""
@@ -70,7 +73,7 @@ class Estimator:
         """Standard deviation in the unit of the target: that whose 90 % interval is calibrated."""
         half = spread * self.half(0.9)
         if self.log:
-            half = np.exp(center) * np.sinh(np.minimum(half, 50.0))
+            half = self.value(center) * np.sinh(np.minimum(half, 50.0))
         return np.asarray(half / _NORMAL_90)
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:

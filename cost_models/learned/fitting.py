@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.learned.estimator import LEVELS, Estimator, distance
 from codesign_gym.cost_models.learned.gaussian_process import GaussianProcess
+from codesign_gym.cost_models.learned.joint import JointBoosting
+from codesign_gym.cost_models.learned.layout import Layout, Structured
 from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, Regressor, regressor
 from codesign_gym.cost_models.learned.trees import ExtraTrees
 
@@ -54,6 +57,7 @@ def fit_estimator(
     groups: NDArray[np.intp] | None = None,
     order: FloatArray | None = None,
     frontier: bool = False,
+    layout: Layout | None = None,
 ) -> tuple[Estimator, dict[str, float]]:
     """Learn ``y [n]``, with the method called ``model`` or with the best for ``"auto"``.
 
@@ -66,6 +70,7 @@ def fit_estimator(
         groups: Group of each row, for rows that are unseen together ``[n]``.
         order: How large each row is: how errors grow beyond the largest is tried out ``[n]``.
         frontier: Whether the choice of a method heeds errors beyond the largest rows, too.
+        layout: What the columns belong to, for the methods that ask.
 
     Returns:
         The estimator, and the mean absolute errors of the methods that were compared.
@@ -74,14 +79,58 @@ def fit_estimator(
     kinds, errors = tuple(model.split("+")), dict[str, float]()
     known: dict[str, FloatArray] = {}
     if model == "auto":
-        kinds, errors, known = _chosen(x, y, log, fold, seed, order if frontier else None)
-    each = [known[kind] if kind in known else _unseen(kind, x, y, fold, seed) for kind in kinds]
+        kinds, errors, known = _chosen(x, y, log, fold, seed, order if frontier else None, layout)
+    each = [
+        known[kind] if kind in known else _unseen(kind, x, y, fold, seed, layout) for kind in kinds
+    ]
     residuals = np.mean(each, axis=0)
-    parts = tuple(regressor(kind).fit(x, y, seed) for kind in kinds)
+    errors["+".join(kinds)] = float(np.abs(residuals).mean())  # on all rows, not on some of them
+    parts = tuple(_fit(kind, x, y, seed, layout) for kind in kinds)
     estimator = _calibrated(parts, x, residuals, log, fold, seed)
     if order is None:
         return estimator, errors
-    return replace(estimator, slope=_slope(estimator, kinds, x, y, order, seed)), errors
+
+    def beyond() -> FloatArray:
+        each = [_beyond(kind, x, y, order, seed, layout) for kind in kinds]
+        return np.asarray(np.mean(each, axis=0))
+
+    return replace(estimator, slope=_slope(estimator, x, order, beyond)), errors
+
+
+def fit_together(
+    x: Matrix,
+    targets: Sequence[FloatArray],
+    logs: Sequence[bool],
+    seed: int,
+    groups: NDArray[np.intp] | None = None,
+) -> list[tuple[Estimator, dict[str, float]]]:
+    """Learn several targets with the same trees, see `JointBoosting`.
+
+    Args:
+        x: Features ``[n, f]``.
+        targets: What to learn, in the space to learn it in, each ``[n]``.
+        logs: Whether each is a logarithm.
+        seed: Of everything drawn.
+        groups: As in `fit_estimator`.
+
+    Returns:
+        What `fit_estimator` returns, for each target.
+    """
+    y = np.stack(targets, axis=1)
+    fold = folds_of(len(y), groups, seed)
+    residuals = np.empty(y.shape)
+    for held in np.unique(fold):
+        test = fold == held
+        found = JointBoosting.fit_all(x[~test], y[~test], seed)[0]
+        residuals[test] = found.predict_all(x[test]) - y[test]
+    methods = JointBoosting.fit_all(x, y, seed)
+    out = []
+    for method, residual, goal, log in zip(methods, residuals.T, targets, logs, strict=True):
+        estimator = _calibrated((method,), x, residual, log, fold, seed)
+        beyond = partial(_beyond, method.kind, x, goal, goal, seed)
+        estimator = replace(estimator, slope=_slope(estimator, x, goal, beyond))
+        out.append((estimator, {method.kind: float(np.abs(residual).mean())}))
+    return out
 
 
 def _chosen(
@@ -91,6 +140,7 @@ def _chosen(
     fold: NDArray[np.intp],
     seed: int,
     order: FloatArray | None,
+    layout: Layout | None,
 ) -> tuple[tuple[str, ...], dict[str, float], dict[str, FloatArray]]:
     """The best method, or the best two together; all errors; residuals where all rows have one."""
     candidates = ["extra-trees", "boosting"]
@@ -99,13 +149,15 @@ def _chosen(
         candidates += ["additive", "additive-costs"] if log else ["additive"]
         if x.shape[1] <= _LENGTHS:
             candidates.append("gp")
+        if log and layout is not None and layout.networks:
+            candidates.append("layer-set")
     if len(y) >= _COMPARED:
         candidates.append("deep-boosting")
     rows = np.arange(len(y))
     if len(y) > _COMPARED:
         rows = np.sort(np.random.default_rng(seed).permutation(len(y))[:_COMPARED])
     part = x[rows], y[rows], fold[rows]
-    residuals = {kind: _unseen(kind, *part, seed) for kind in candidates}
+    residuals = {kind: _unseen(kind, *part, seed, layout) for kind in candidates}
     if order is not None:
         beyond = {kind: _beyond(kind, *part[:2], order[rows], seed) for kind in candidates}
         scored = {kind: np.concatenate([residuals[kind], beyond[kind]]) for kind in candidates}
@@ -119,22 +171,44 @@ def _chosen(
     return kinds, errors, residuals if len(rows) == len(y) else {}
 
 
-def _unseen(kind: str, x: Matrix, y: FloatArray, fold: NDArray[np.intp], seed: int) -> FloatArray:
+def _fit(kind: str, x: Matrix, y: FloatArray, seed: int, layout: Layout | None = None) -> Regressor:
+    """The method called ``kind``, fitted; the layout is for those that read it."""
+    method = regressor(kind)
+    if layout is not None and issubclass(method, Structured):
+        return method.fit_layout(x, y, seed, layout)
+    return method.fit(x, y, seed)
+
+
+def _unseen(
+    kind: str,
+    x: Matrix,
+    y: FloatArray,
+    fold: NDArray[np.intp],
+    seed: int,
+    layout: Layout | None = None,
+) -> FloatArray:
     """Errors on rows predicted from the other folds, ``[n]``."""
     if kind == GaussianProcess.kind:
         return GaussianProcess.unseen(x, y, fold, seed)
     out = np.empty(len(y))
     for held in np.unique(fold):
         test = fold == held
-        out[test] = regressor(kind).fit(x[~test], y[~test], seed).predict(x[test]) - y[test]
+        out[test] = _fit(kind, x[~test], y[~test], seed, layout).predict(x[test]) - y[test]
     return out
 
 
-def _beyond(kind: str, x: Matrix, y: FloatArray, order: FloatArray, seed: int) -> FloatArray:
+def _beyond(
+    kind: str,
+    x: Matrix,
+    y: FloatArray,
+    order: FloatArray,
+    seed: int,
+    layout: Layout | None = None,
+) -> FloatArray:
     """Errors on the largest rows, predicted from the rest."""
     cut = np.argsort(order, kind="stable")
     train, test = np.split(cut, [round((1 - _FRONTIER) * len(cut))])
-    return np.asarray(regressor(kind).fit(x[train], y[train], seed).predict(x[test]) - y[test])
+    return np.asarray(_fit(kind, x[train], y[train], seed, layout).predict(x[test]) - y[test])
 
 
 def _calibrated(
@@ -163,20 +237,21 @@ def _calibrated(
 
 
 def _slope(
-    estimator: Estimator,
-    kinds: Sequence[str],
-    x: Matrix,
-    y: FloatArray,
-    order: FloatArray,
-    seed: int,
+    estimator: Estimator, x: Matrix, order: FloatArray, beyond: Callable[[], FloatArray]
 ) -> float:
-    """How intervals must widen beyond the training data to hold nine tenths of what is there."""
+    """How intervals must widen beyond the training data to hold nine tenths of what is there.
+
+    Args:
+        estimator: What to widen the intervals of.
+        x: Features of the training data ``[n, f]``.
+        order: How large each row is ``[n]``.
+        beyond: Errors on the largest rows, predicted from the rest.
+    """
     cut = np.argsort(order, kind="stable")
     train, test = np.split(cut, [round((1 - _FRONTIER) * len(cut))])
     away = distance(x[test], np.stack([x[train].min(axis=0), x[train].max(axis=0)]))
     if (away > 0).sum() < 20:
         return _SLOPE
-    errors = np.abs(np.mean([_beyond(kind, x, y, order, seed) for kind in kinds], axis=0))
     half = estimator.half(0.9) * estimator.spread(x[test])
-    needed = (errors / half - 1)[away > 0] / away[away > 0]
+    needed = (np.abs(beyond()) / half - 1)[away > 0] / away[away > 0]
     return max(_SLOPE, float(np.quantile(needed, 0.9)))

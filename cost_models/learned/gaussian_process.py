@@ -70,7 +70,7 @@ class GaussianProcess:
         wide = wide_columns(x)
         values = with_logarithms(x, wide)
         center, spread = values.mean(axis=0), values.std(axis=0)
-        spread[spread == 0] = 1.0
+        spread[spread == 0] = np.inf  # what never changed tells nothing
         values = (values - center) / spread
         offset, scale = float(y.mean()), float(y.std()) or 1.0
         some = np.random.default_rng(seed).permutation(len(x))[:_SCALED_ON]

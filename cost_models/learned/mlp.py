@@ -52,7 +52,7 @@ class MlpEnsemble:
         wide = wide_columns(x)
         values = with_logarithms(x, wide)
         center, spread = values.mean(axis=0), values.std(axis=0)
-        spread[spread == 0] = 1.0
+        spread[spread == 0] = np.inf  # what never changed tells nothing
         offset, scale = float(y.mean()), float(y.std()) or 1.0
         inputs = torch.tensor((values - center) / spread, dtype=torch.float32)
         goals = torch.tensor((y - offset) / scale, dtype=torch.float32)

@@ -15,6 +15,7 @@ from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.learned.baselines import Baseline, load_baseline
 from codesign_gym.cost_models.learned.estimator import Estimator
 from codesign_gym.cost_models.learned.frames import Frame, as_frame
+from codesign_gym.cost_models.learned.joint import all_joint
 from codesign_gym.cost_models.learned.schema import Encoded, Schema
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
@@ -79,6 +80,8 @@ class LearnedCostModel(CostModel):
         self.source = f"{'+'.join(kinds)}{on}, trained on {provenance.get('rows', '?')} rows"
         self._estimators = tuple(estimators)
         self._baseline = baseline
+        self._joint = all_joint([estimator.parts for estimator in self._estimators])
+        self._logs = np.array([estimator.log for estimator in self._estimators])
         self._choices: list[Encoded] | None = None
 
     @property
@@ -163,20 +166,34 @@ class LearnedCostModel(CostModel):
 
     def compute(self, designs: Designs) -> Metrics:
         """Predicted metrics of designs ``[n, p]``; with a category never seen, they are invalid."""
-        x, offset = self._of_designs(designs)
-        values = np.empty((len(designs), len(self.metrics)))
-        for column, estimator in enumerate(self._estimators):
-            values[:, column] = estimator.value(estimator.center(x, offset))
+        values = self._centers(*self._of_designs(designs))
+        if self._joint:  # one call for all targets: with single designs, calls are what costs
+            np.exp(values, out=values, where=self._logs)
+        else:
+            for column, estimator in enumerate(self._estimators):
+                values[:, column] = estimator.value(values[:, column])
         return Metrics(self.metrics, values, self._invalid(designs))
 
     def uncertainty(self, designs: Designs) -> FloatArray:
         """Standard deviation of each metric in its unit, infinite if it is invalid, ``[n, k]``."""
         x, offset = self._of_designs(designs)
-        columns = [e.deviation(e.center(x, offset), e.spread(x)) for e in self._estimators]
-        deviations = np.stack(columns, axis=1)
+        pairs = zip(self._estimators, self._centers(x, offset).T, strict=True)
+        deviations = np.stack([e.deviation(center, e.spread(x)) for e, center in pairs], axis=1)
         for mask in self._invalid(designs).values():
             deviations[mask] = np.inf
         return deviations
+
+    def extrapolated(self, designs: Designs) -> NDArray[np.bool_]:
+        """Designs with a value outside of those trained on: a guess, as in `assess`, ``[n]``."""
+        x, _ = self._of_designs(designs)
+        return np.asarray(np.any([e.outside(x) > 0 for e in self._estimators], axis=0))
+
+    def _centers(self, x: NDArray[np.float32], offset: FloatArray | float) -> NDArray[np.float64]:
+        """Predictions of all targets in the spaces that they are learned in, ``[n, k]``."""
+        if self._joint:
+            together = self._joint[0].predict_all(x)
+            return together[:, [method.column for method in self._joint]]
+        return np.stack([e.center(x, offset) for e in self._estimators], axis=1)
 
     def _of_designs(self, designs: Designs) -> tuple[NDArray[np.float32], FloatArray | float]:
         """Features of designs, each looked up by its choice."""
@@ -226,10 +243,14 @@ class LearnedCostModel(CostModel):
             "baseline": baseline and {"kind": baseline.kind, "facts": baseline.to_dict()},
             "provenance": self.provenance,
         }
-        arrays = {"about": np.array(json.dumps(about))}
+        arrays: dict[str, NDArray[Any]] = {}
         for index, estimator in enumerate(self._estimators):
             arrays |= estimator.arrays(f"target{index}")
-        write_arrays(Path(path), arrays)
+        first: dict[int, str] = {}
+        same = {n: first[id(a)] for n, a in arrays.items() if first.setdefault(id(a), n) != n}
+        about["same"] = same  # what targets share is written once
+        arrays["about"] = np.array(json.dumps(about))
+        write_arrays(Path(path), {n: a for n, a in arrays.items() if n not in same})
 
     @classmethod
     def load(
@@ -254,6 +275,7 @@ class LearnedCostModel(CostModel):
                 arrays = {name: file[name] for name in file.files}
             about = json.loads(str(arrays.pop("about")))
             version = int(about["format"])
+            arrays |= {name: arrays[first] for name, first in about.get("same", {}).items()}
         except FileNotFoundError:
             raise InputError(f"there is no proxy {path}") from None
         except Exception as error:  # zipfile, zlib, json and NumPy each have their own

@@ -49,6 +49,9 @@ def regressor(kind: str) -> type[Regressor]:
     """The method called ``kind``; an unknown name raises `InputError`."""
     from codesign_gym.cost_models.learned.additive import Additive, AdditiveCosts
     from codesign_gym.cost_models.learned.gaussian_process import GaussianProcess
+    from codesign_gym.cost_models.learned.group_attention import GroupAttention
+    from codesign_gym.cost_models.learned.joint import JointBoosting
+    from codesign_gym.cost_models.learned.layer_set import LayerSet
     from codesign_gym.cost_models.learned.mlp import MlpEnsemble
     from codesign_gym.cost_models.learned.trees import (
         Boosting,
@@ -64,10 +67,13 @@ def regressor(kind: str) -> type[Regressor]:
             ExtraTrees,
             Boosting,
             DeepBoosting,
+            JointBoosting,
             Additive,
             AdditiveCosts,
             GaussianProcess,
             MlpEnsemble,
+            GroupAttention,
+            LayerSet,
         )
     }
     if kind not in known:

@@ -13,8 +13,10 @@ from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.learned.additive import AdditiveCosts
 from codesign_gym.cost_models.learned.baselines import Baseline, baseline_for
 from codesign_gym.cost_models.learned.estimator import Estimator
-from codesign_gym.cost_models.learned.fitting import fit_estimator
+from codesign_gym.cost_models.learned.fitting import fit_estimator, fit_together
 from codesign_gym.cost_models.learned.frames import Frame, as_frame
+from codesign_gym.cost_models.learned.joint import JointBoosting
+from codesign_gym.cost_models.learned.layout import Layout, layout_of
 from codesign_gym.cost_models.learned.model import LearnedCostModel, with_baseline
 from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, regressor
 from codesign_gym.cost_models.learned.schema import Schema
@@ -28,6 +30,12 @@ PRESETS: dict[str, tuple[str, ...]] = {"gemm": ("m", "n", "k")}
 
 Methods = str | Mapping[str, str]
 """Name of a method, or one per target."""
+
+_JOINT_ROWS = 2000
+"""Rows from which on ``auto`` compares trees for all targets together."""
+
+_SETTLED_ROWS, _SETTLED = 10_000, 0.01
+"""Rows and mean errors, in standard deviations, at which it tries nothing else."""
 
 _RECORDED = ("codesign-gym", "numpy", "scikit-learn", "torch")
 
@@ -43,6 +51,7 @@ def train(
     groups: Sequence[str] | None = None,
     categorical: Sequence[str] = (),
     space: SearchSpace | None = None,
+    tokens: Mapping[str, Sequence[str]] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> LearnedCostModel:
     """Learn one or several columns of a table from others.
@@ -56,10 +65,14 @@ def train(
         target: The column to predict, or several; a `Metric` says unit and direction too.
         features: The columns to predict it from: all others, by default. ``"gemm"`` stands for
             the matrix product's m, n and k, with the features and the baseline of `GpuGemm`.
-        model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``, ``gp``,
-            ``additive``, ``additive-costs`` (of positive targets), ``mlp``, several joined by
-            ``+`` for their mean, or ``auto``: the best of all but mlp, or the best two together,
-            by cross-validation on these rows. Of several targets, a mapping gives each its own.
+        model: ``random-forest``, ``extra-trees``, ``boosting``, ``deep-boosting``,
+            ``joint-boosting`` (the same trees for all targets), ``gp``, ``additive``,
+            ``additive-costs`` (of positive targets), ``mlp``, ``group-attention``, ``layer-set``
+            (of the designs of a space of networks), several joined by ``+`` for their mean, or
+            ``auto``: the best of all but mlp and group-attention, or the best two together, by
+            cross-validation on these rows, and joint-boosting in place of that where many rows
+            have several targets and it is better on the whole. Of several targets, a mapping
+            gives each its own.
         baseline: A cost model to correct, ``"gemm"``, or ``"none"``. None takes ``"gemm"`` where
             columns m, n and k are among the features.
         seed: Of everything drawn: equal tables and seeds give equal models.
@@ -68,6 +81,7 @@ def train(
         categorical: Features that are categories though they are numbers.
         space: The space that the features are the parameters of, in this order; by default that
             of the values in the table.
+        tokens: Groups of columns that ``group-attention`` reads as one, see `layout_of`.
         provenance: Further facts to keep with the model.
 
     Raises:
@@ -92,18 +106,23 @@ def train(
     kinds = frozenset(categorical) | (_unordered(space, names) if space is not None else set())
     schema = Schema.learn(table, names, kinds)
     x = schema.encode(table).x
+    layout = layout_of(schema, space, tokens)
     targets = {m.name: _target(table, m, varies=space is None) for m in metrics}
     preset = "gemm" if features == "gemm" and baseline is None else baseline
     base = _baseline(preset, table, names, targets, seed)
     alone = joint_groups(table, groups if groups is not None else base.groups if base else ())
-    estimators, compared = [], {}
+    together = _fit_together(x, targets, methods, seed, alone) if base is None else {}
+    fits: dict[str, Fitted] = {}
     for name, y in targets.items():
-        if base is None:
-            found = _fit_alone(x, y, methods[name], seed, alone)
+        if name in together and (methods[name] != "auto" or _settled(together, targets)):
+            fits[name] = together[name]
+        elif base is None:
+            fits[name] = _fit_alone(x, y, methods[name], seed, alone, layout)
         else:
-            found = _fit_correction(base, table, x, y, methods[name], seed, alone)
-        estimators.append(found[0])
-        compared[name] = found[1]
+            fits[name] = _fit_correction(base, table, x, y, methods[name], seed, alone, layout)
+    better = bool(together) and _better(together, fits)
+    for name, (estimator, errors) in together.items():
+        fits[name] = (estimator if better else fits[name][0], fits[name][1] | errors)
     facts = {
         "rows": table.rows,
         "seed": seed,
@@ -111,10 +130,11 @@ def train(
         "data_sha256": table.digest(),
         "versions": {name: version(name) for name in _RECORDED},
         "constant": list(schema.constant),
-        "compared": compared,
+        "compared": {name: errors for name, (_, errors) in fits.items()},
         "baseline_features": len(base.features(table.columns)) if base is not None else 0,
     }
     own = space if space is not None else schema.space_of(table)
+    estimators = [estimator for estimator, _ in fits.values()]
     return LearnedCostModel(own, metrics, schema, estimators, base, facts | dict(provenance or {}))
 
 
@@ -122,15 +142,58 @@ Fitted = tuple[Estimator, dict[str, float]]
 """An estimator, and the errors of the methods that were compared."""
 
 
+def _fit_together(
+    x: Matrix,
+    targets: Mapping[str, FloatArray],
+    methods: Mapping[str, str],
+    seed: int,
+    groups: NDArray[np.intp] | None,
+) -> dict[str, Fitted]:
+    """The targets that are to share their trees; with ``auto`` and enough rows, all of them."""
+    auto = set(methods.values()) == {"auto"} and len(x) >= _JOINT_ROWS
+    wanted = [name for name in targets if auto or methods[name] == JointBoosting.kind]
+    if len(wanted) < 2:
+        return {}
+    logs = [bool((targets[name] > 0).all()) for name in wanted]
+    pairs = zip(wanted, logs, strict=True)
+    learned = [np.log(targets[name]) if log else targets[name] for name, log in pairs]
+    return dict(zip(wanted, fit_together(x, learned, logs, seed, groups), strict=True))
+
+
+def _settled(together: Mapping[str, Fitted], targets: Mapping[str, FloatArray]) -> bool:
+    """Whether so many rows leave so little unexplained that nothing else need be tried."""
+    shares = [
+        errors[JointBoosting.kind] / max(float(np.std(np.log(y) if (y > 0).all() else y)), 1e-12)
+        for y, (_, errors) in zip(targets.values(), together.values(), strict=True)
+    ]
+    return len(next(iter(targets.values()))) >= _SETTLED_ROWS and max(shares) <= _SETTLED
+
+
+def _better(together: Mapping[str, Fitted], fits: Mapping[str, Fitted]) -> bool:
+    """Whether shared trees have smaller errors than what was fitted, in the geometric mean."""
+    ratios = [
+        together[name][1][JointBoosting.kind]
+        / max(errors["+".join(part.kind for part in estimator.parts)], 1e-12)
+        for name, (estimator, errors) in fits.items()
+        if name in together
+    ]
+    return float(np.log(np.maximum(ratios, 1e-12)).mean()) <= 0
+
+
 def _fit_alone(
-    x: Matrix, y: FloatArray, method: str, seed: int, groups: NDArray[np.intp] | None
+    x: Matrix,
+    y: FloatArray,
+    method: str,
+    seed: int,
+    groups: NDArray[np.intp] | None,
+    layout: Layout,
 ) -> Fitted:
     """Learn a target ``[n]`` as it is, or its logarithm where all of it is positive."""
     log = bool((y > 0).all())
     if not log and AdditiveCosts.kind in method.split("+"):
         raise InputError(f"{AdditiveCosts.kind} needs a target above 0, the least is {y.min():g}")
     learned = np.log(y) if log else y
-    return fit_estimator(x, learned, log, method, seed, groups, order=learned)
+    return fit_estimator(x, learned, log, method, seed, groups, order=learned, layout=layout)
 
 
 def _fit_correction(
@@ -141,13 +204,15 @@ def _fit_correction(
     method: str,
     seed: int,
     groups: NDArray[np.intp] | None,
+    layout: Layout,
 ) -> Fitted:
     """Learn the logarithm of a target over what the baseline predicts, ``[n]``."""
     features, predicted = with_baseline(base, table, x)
     residual = np.log(y) - predicted
     return fit_estimator(
-        features, residual, True, method, seed, groups, order=predicted, frontier=True
-    )
+        features, residual, True, method, seed, groups, order=predicted, frontier=True,
+        layout=layout,
+    )  # fmt: skip
 
 
 def _methods(model: Methods, metrics: Sequence[Metric]) -> dict[str, str]:

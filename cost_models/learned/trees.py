@@ -7,6 +7,7 @@ own prediction takes milliseconds, and a file of trees holds numbers only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -62,7 +63,7 @@ class _Ensemble:
     def from_arrays(cls, arrays: Arrays, features: int) -> Self:
         """The trees in ``arrays``; `ValueError` where they are no trees over these features."""
         trees = Trees(**{name: arrays[name] for name in Trees._fields})
-        _check(trees, features)
+        check_trees(trees, features)
         scale, offset = arrays["affine"].tolist()
         return cls(trees, scale, offset)
 
@@ -156,8 +157,13 @@ def _of_forest(forest: Any, x: Matrix, y: FloatArray) -> tuple[Trees, float, flo
     offset = float(y.mean())
     forest.fit(x, y - offset)
     parts = [tree.tree_ for tree in forest.estimators_]
+    return joined(parts), 1 / len(parts), offset
+
+
+def joined(parts: Sequence[Any]) -> Trees:
+    """Trees that scikit-learn has grown, with their values for the first target."""
     starts = _starts([part.node_count for part in parts])
-    trees = Trees(
+    return Trees(
         roots=starts,
         feature=np.maximum(np.concatenate([p.feature for p in parts]), -1).astype(np.int32),
         threshold=_rounded_down(np.concatenate([p.threshold for p in parts])),
@@ -165,7 +171,6 @@ def _of_forest(forest: Any, x: Matrix, y: FloatArray) -> tuple[Trees, float, flo
         right=_shifted([p.children_right for p in parts], starts),
         value=np.concatenate([p.value[:, 0, 0] for p in parts]).astype(np.float32),
     )
-    return trees, 1 / len(parts), offset
 
 
 def _starts(counts: list[int]) -> NDArray[np.int32]:
@@ -184,8 +189,8 @@ def _shifted(children: list[NDArray[Any]], starts: NDArray[np.int32]) -> NDArray
     return np.concatenate([np.where(c < 0, -1, c + start) for c, start in pairs]).astype(np.int32)
 
 
-def _check(trees: Trees, features: int) -> None:
-    """Refuse node numbers that compiled code, which checks nothing, would follow astray."""
+def check_trees(trees: Trees, features: int) -> None:
+    """Raise `ValueError` for node numbers that compiled code would follow astray."""
     kinds = [part.dtype for part in Trees._make(np.empty(0, t) for t in "iifiif")]
     v = len(trees.feature)
     ahead = np.flatnonzero(trees.feature >= 0)

@@ -31,3 +31,27 @@ def total(
                 node = left[node] if below else right[node]
             out[i] += value[node]
     return out
+
+
+@njit(cache=True, nogil=True)
+def totals(
+    features: NDArray[np.float32],
+    roots: NDArray[np.int32],
+    feature: NDArray[np.int32],
+    threshold: NDArray[np.float32],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+    values: NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """Sum of the trees' predictions of ``k`` targets, ``[n, k]``; in the order of `total`."""
+    n, k = len(features), values.shape[1]
+    out = np.zeros((n, k))
+    for root in roots:
+        for i in range(n):
+            node = root
+            while feature[node] >= 0:
+                below = features[i, feature[node]] <= threshold[node]
+                node = left[node] if below else right[node]
+            for j in range(k):
+                out[i, j] += values[node, j]
+    return out

@@ -75,9 +75,12 @@ class TrustedProxy(CostModel):
         return Metrics(self.metrics, values, kept)
 
     def unsure(self, designs: Designs) -> NDArray[np.bool_]:
-        """The designs whose deviation is beyond what is trusted in a watched metric, ``[n]``."""
+        """The designs whose deviation is beyond what is trusted in a watched metric, ``[n]``.
+
+        Those outside the training data are among them, whatever their deviation is said to be.
+        """
         mean = self.proxy.compute(designs).values_matrix[:, self._watched]
         deviation = self.proxy.uncertainty(designs)[:, self._watched]
         valid = np.isfinite(mean) & np.isfinite(deviation)
         sure = deviation <= self.trust * np.abs(np.where(valid, mean, 0.0))
-        return np.asarray(~(valid & sure).all(axis=1))
+        return np.asarray(~(valid & sure).all(axis=1) | self.proxy.extrapolated(designs))

@@ -91,6 +91,20 @@ def network_space(space: SearchSpace) -> str:
     )
 
 
+def has_layers(space: SearchSpace) -> bool:
+    """Whether a space is one of `NETWORK_SPACES`.
+
+    Example:
+        >>> has_layers(make_space("fbnet")), has_layers(make_space("dram-controller"))
+        (True, False)
+    """
+    try:
+        network_space(space)
+    except InputError:
+        return False
+    return True
+
+
 def faults(space: SearchSpace, designs: Designs) -> list[str]:
     """Why each design of a network space cannot be built, empty where it can.
 

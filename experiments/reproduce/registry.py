@@ -65,6 +65,15 @@ REPRODUCTIONS.register("archgym-lottery")(
         budget=300,
     )
 )
+REPRODUCTIONS.register("archgym-proxy")(
+    Reproduction(
+        run=_later("archgym_proxy:study"),
+        about="proxies of DRAM and accelerator models, by how much data and whose",
+        source="ArchGym (arXiv 2306.08888)",
+        seeds=3,
+        budget=1000,
+    )
+)
 REPRODUCTIONS.register("draco")(
     Reproduction(
         run=_later("draco:reproduce_draco"),
@@ -92,6 +101,15 @@ REPRODUCTIONS.register("fbnetv5")(
         budget=100,
     )
 )
+REPRODUCTIONS.register("gpperf")(
+    Reproduction(
+        run=_later("gpperf:study"),
+        about="times (and power, where measured) of matrix products on GPUs, seen and unseen sizes",
+        source="GPPerf (arXiv 2411.16954)",
+        seeds=1,
+        budget=20_000,
+    )
+)
 REPRODUCTIONS.register("marl-dram")(
     Reproduction(
         run=_later("marl_dram:study"),
@@ -108,6 +126,15 @@ REPRODUCTIONS.register("nasaic")(
         source="NASAIC (arXiv 2002.04116), table I",
         seeds=10,
         budget=1000,
+    )
+)
+REPRODUCTIONS.register("ncpp")(
+    Reproduction(
+        run=_later("ncpp:study"),
+        about="scores of processors by attention over groups of features, and by simpler models",
+        source="NCPP (arXiv 2407.03385)",
+        seeds=1,
+        budget=1,
     )
 )
 REPRODUCTIONS.register("pc-darts")(

@@ -18,7 +18,8 @@ from codesign_gym.cost_models.learned.trees import Boosting
 from codesign_gym.search_spaces import InputError
 from tests.reference import reference
 
-METHODS = ("random-forest", "extra-trees", "boosting", "deep-boosting", "gp", "mlp")
+COMPARED = ("random-forest", "extra-trees", "boosting", "gp")
+METHODS = (*COMPARED, "deep-boosting", "joint-boosting", "mlp", "group-attention")
 GPU = GpuGemm(
     GemmFigures(2.0, 2.5e6, 1.0, 1.0, 1e-3, 1.5e6, 5e6, 2.0, 3.0, 0.8), multiprocessors=108
 )
@@ -55,7 +56,7 @@ def test_every_method_learns_keeps_and_loads(method: str, tmp_path: Path) -> Non
 def test_auto_is_no_worse_than_the_worst_and_says_what_it_compared() -> None:
     model = train(table(120), "time")
     compared = model.provenance["compared"]["time"]
-    assert set(METHODS) - {"deep-boosting", "mlp"} <= set(compared)
+    assert set(COMPARED) <= set(compared)
     assert compared[model.methods["time"]] <= 1.03 * min(compared.values())
 
 

@@ -89,3 +89,15 @@ def test_bad_trust(proxy: LearnedCostModel, trust: float) -> None:
 def test_a_metric_that_the_proxy_lacks(proxy: LearnedCostModel) -> None:
     with pytest.raises(InputError, match="predicts time_ms, power_mw, not area_mm2"):
         TrustedProxy(proxy, measure, 0.1, ("time_ms", "area_mm2"))
+
+
+def test_designs_outside_the_training_data_are_flagged_and_asked_about() -> None:
+    inner = ALL[(ALL[:, 0] >= 5) & (ALL[:, 0] < 20)]
+    proxy = train_on_designs(SPACE, inner, measure(inner), "extra-trees")
+    beyond = (ALL[:, 0] < 5) | (ALL[:, 0] >= 20)
+    assert np.array_equal(proxy.extrapolated(ALL), beyond)
+    model = TrustedProxy(proxy, measure, trust=1e9)
+    asked = model.compute(ALL)["by_true_model"] == 1
+    assert np.array_equal(asked, beyond & measure(ALL).valid)
+    wide = proxy.uncertainty(ALL) / proxy.compute(ALL).values_matrix
+    assert (wide[ALL[:, 0] == 39].min(axis=0) > 2 * wide[ALL[:, 0] == 10].max(axis=0)).all()
