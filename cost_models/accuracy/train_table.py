@@ -237,7 +237,7 @@ def _noise(correct: Sequence[Sequence[Sequence[int]]]) -> dict[str, float]:
 
 
 def is_compiled(space: str, task: Task, recipe: Recipe) -> bool:
-    """Whether compiled code trains the networks of a space; it takes whole batches, in tests too."""
+    """Whether compiled code trains the networks of a space: batches must divide the tests."""
     return (space, task.metric) in COMPILED and TEST_SIZE % recipe.batch == 0
 
 
