@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from codesign_gym.cost_models.accuracy.memory_faults import OUT_OF_MEMORY, ran_out_of_memory
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.supernet import check_size
 from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE, get_task
@@ -19,8 +20,9 @@ from codesign_gym.search_spaces import CellSpace, Designs, InputError, make_spac
 class ScratchModel(CostModel):
     """Accuracy of a network that is trained when it is evaluated, as for the embedded tables.
 
-    Isomorphic cells are one network. Networks whose weights end as no numbers are invalid. Cells of
-    ``nas-bench-201-1d`` that say a digit are trained by compiled code, all else by torch.
+    Isomorphic cells are one network. Networks whose weights end as no numbers are invalid, and so
+    are those for whose training there is no memory. Cells of ``nas-bench-201-1d`` that say a digit
+    are trained by compiled code, all else by torch.
 
     Args:
         space: Name of a space of trainable networks.
@@ -87,7 +89,12 @@ class ScratchModel(CostModel):
         """Mean accuracy in percent, and why there is none."""
         data = self._task.data().first(self._size)
         task = self._task._replace(data=lambda: data)
-        trained = train_network(self.space_name, network, task, self.seeds, self.recipe)
+        try:
+            trained = train_network(self.space_name, network, task, self.seeds, self.recipe)
+        except (MemoryError, RuntimeError) as error:
+            if ran_out_of_memory(error):
+                return self.metrics[0].worst, OUT_OF_MEMORY
+            raise
         if not trained.finite:
             return self.metrics[0].worst, "training diverged: weights are no numbers"
         return float(100 * trained.correct[:, -1].mean() / len(data.x_test)), ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.accuracy.memory_faults import OUT_OF_MEMORY, ran_out_of_memory
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import SupernetTask
 from codesign_gym.cost_models.accuracy.tasks import get_task
@@ -99,7 +100,7 @@ class SupernetAgent(Agent):
         """Scores of the candidates of each place, larger being better; trained at the first call.
 
         Raises:
-            InputError: The training diverged.
+            InputError: The training diverged, or there was no memory for it.
         """
         if not self._scores:
             from codesign_gym.cost_models.accuracy.supernet_training import Diverged
@@ -111,6 +112,13 @@ class SupernetAgent(Agent):
                 raise InputError(
                     f"agent {self.name}: {error}; a lower learning_rate than "
                     f"{self.options.learning_rate} may help"
+                ) from None
+            except (MemoryError, RuntimeError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                raise InputError(
+                    f"agent {self.name}: {OUT_OF_MEMORY} of the supernet; a smaller batch than "
+                    f"{self.options.batch} or a smaller width than {self.options.width} may help"
                 ) from None
         return self._scores
 
