@@ -195,6 +195,9 @@ class Supernet(nn.Module):
         choices: Candidates of each parameter of the space, ``p``.
         nodes: Places whose outputs are summed at each node.
         nothing: Index of the candidate that is no operation.
+
+    Attributes:
+        weightless: Indices of the candidates that need no training.
     """
 
     def __init__(
@@ -208,6 +211,10 @@ class Supernet(nn.Module):
         super().__init__()
         self.network, self.rules, self.choices = network, rules, tuple(choices)
         self.nodes, self.nothing = tuple(map(tuple, nodes)), nothing
+        first = next(m for m in network.modules() if isinstance(m, Mixture))
+        self.weightless = tuple(
+            i for i, candidate in enumerate(first.candidates) if not [*candidate.parameters()]
+        )
 
     def forward(self, x: Tensor, rule: Rule) -> Tensor:
         """Scores as the networks of the space give them, for sequences ``[b, s, l]``."""

@@ -113,6 +113,19 @@ def test_the_same_network_is_not_proposed_twice() -> None:
     assert len(np.unique(space.representatives(asked), axis=0)) == len(asked)
 
 
+def test_operations_that_play_no_part_weigh_nothing() -> None:
+    from codesign_gym.cost_models.accuracy.supernet_torch import supernet
+    from codesign_gym.search.differentiable import Architecture
+
+    assert supernet("nas-bench-201-1d").weightless == (0, 1, 4)  # none, skip, average pool
+    choices = Architecture((2, 3), ((0,), (1,)), np.random.default_rng(0))
+    some = choices.weighted(False, np.array([True, False, True, True, False])).weights
+    for masked, whole, zeros in zip(some, choices.weighted(False).weights, ([1], [2]), strict=True):
+        assert not masked[zeros].any()
+        others = [i for i in range(len(whole)) if i not in zeros]
+        assert masked[others].tolist() == whole[others].tolist()
+
+
 def tiny(group: str = "network") -> DesignProblem:
     problem = nas_mnist1d(epochs=1, seeds=1, supernet_epochs=1, training_size=100)
     return replace(problem, space=make_space("nas-bench-201-1d", group=group))
@@ -135,7 +148,9 @@ def test_cells_that_pay_for_nothing_come_after_those_that_do_not() -> None:
     assert (np.diff(wasted.astype(int)) >= 0).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"share": 1, "normalised": False}, {"inputs": 2}])
+@pytest.mark.parametrize(
+    "options", [{}, {"share": 1, "normalised": False}, {"inputs": 2}, {"dropout": 0.0}]
+)
 def test_pc_darts_on_networks_that_are_trained(options: dict[str, object]) -> None:
     found, again = (
         search(tiny(), make_agent("pc-darts", tiny(), 1, **options), 2).history for _ in range(2)
