@@ -68,7 +68,8 @@ class Architecture:
         """
         probabilities = self.probabilities()
         if taking_part is not None:
-            masks = torch.from_numpy(taking_part.astype(np.float32)).split(list(self.choices))
+            part = torch.from_numpy(taking_part.astype(np.float32))
+            masks = torch.split(part, list(self.choices))
             probabilities = [p * mask for p, mask in zip(probabilities, masks, strict=True)]
         return Weighted(probabilities, self.edges() if normalised else None)
 
