@@ -59,9 +59,19 @@ class Architecture:
             weights = weights.index_put((torch.tensor(own),), self.beta[own].softmax(0))
         return weights
 
-    def weighted(self, normalised: bool) -> Weighted:
-        """The mixture of all candidates, with normalised edges or plain ones."""
-        return Weighted(self.probabilities(), self.edges() if normalised else None)
+    def weighted(self, normalised: bool, taking_part: NDArray[np.bool_] | None = None) -> Weighted:
+        """The mixture of all candidates, with normalised edges or plain ones.
+
+        Args:
+            normalised: Whether edges have weights.
+            taking_part: Which candidates play a part, place after place, ``[K]``; all by default.
+        """
+        probabilities = self.probabilities()
+        if taking_part is not None:
+            part = torch.from_numpy(taking_part.astype(np.float32))
+            masks = torch.split(part, list(self.choices))
+            probabilities = [p * mask for p, mask in zip(probabilities, masks, strict=True)]
+        return Weighted(probabilities, self.edges() if normalised else None)
 
     def scores(self) -> list[FloatArray]:
         """Log probabilities of the candidates of each place, ``p`` arrays."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.accuracy.memory_faults import OUT_OF_MEMORY, ran_out_of_memory
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE, Data, get_task
 from codesign_gym.cost_models.base import CostModel
@@ -113,7 +114,12 @@ class GrowthModel(CostModel):
         worst = tuple(metric.worst for metric in self.metrics)
         if network.fault:
             return worst, network.fault
-        course, params = self._train(network)
+        try:
+            course, params = self._train(network)
+        except (MemoryError, RuntimeError) as error:
+            if ran_out_of_memory(error):
+                return worst, OUT_OF_MEMORY
+            raise
         if course.fault:
             return worst, course.fault
         [layers] = from_space(self.space, design)

@@ -7,20 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from codesign_gym.cost_models.accuracy.memory_faults import OUT_OF_MEMORY, ran_out_of_memory
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.supernet import check_size
 from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE, get_task
-from codesign_gym.cost_models.accuracy.train_table import check_trainable
+from codesign_gym.cost_models.accuracy.train_table import check_trainable, train_network
 from codesign_gym.cost_models.base import CostModel
 from codesign_gym.cost_models.metrics import Metric, Metrics
-from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.search_spaces import CellSpace, Designs, InputError, make_space
 
 
 class ScratchModel(CostModel):
     """Accuracy of a network that is trained when it is evaluated, as for the embedded tables.
 
-    Isomorphic cells are one network. Networks whose weights end as no numbers are invalid.
+    Isomorphic cells are one network. Networks whose weights end as no numbers are invalid, and so
+    are those for whose training there is no memory. Cells of ``nas-bench-201-1d`` that say a digit
+    are trained by compiled code, all else by torch.
 
     Args:
         space: Name of a space of trainable networks.
@@ -85,23 +87,14 @@ class ScratchModel(CostModel):
 
     def _train(self, network: dict[str, Any]) -> tuple[float, str]:
         """Mean accuracy in percent, and why there is none."""
-        import torch
-
-        from codesign_gym.cost_models.accuracy.grouped import Grouped
-        from codesign_gym.cost_models.accuracy.training import builder, train
-
-        build = builder(self.space_name, network, self._task.metric)
-        made: list[Grouped] = []
-
-        def kept(copies: int) -> Grouped:
-            made.append(build(copies))
-            return made[-1]
-
         data = self._task.data().first(self._size)
         task = self._task._replace(data=lambda: data)
-        with one_thread():
-            correct = train(kept, task, self.seeds, self.recipe).correct[:, -1]
-        finite = all(bool(torch.isfinite(p).all()) for one in made for p in one.parameters())
-        if not finite:
+        try:
+            trained = train_network(self.space_name, network, task, self.seeds, self.recipe)
+        except (MemoryError, RuntimeError) as error:
+            if ran_out_of_memory(error):
+                return self.metrics[0].worst, OUT_OF_MEMORY
+            raise
+        if not trained.finite:
             return self.metrics[0].worst, "training diverged: weights are no numbers"
-        return float(100 * correct.mean() / len(data.x_test)), ""
+        return float(100 * trained.correct[:, -1].mean() / len(data.x_test)), ""

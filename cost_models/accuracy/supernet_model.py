@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from codesign_gym.cost_models.accuracy.memory_faults import OUT_OF_MEMORY, ran_out_of_memory
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import check_shared, check_size
 from codesign_gym.cost_models.accuracy.tasks import TRAINING_SIZE, get_task
@@ -70,7 +71,7 @@ class SupernetModel(CostModel):
         self._size, self._rate = size, learning_rate
 
     def compute(self, designs: Designs) -> Metrics:
-        """Accuracies of networks ``[n, p]``; all are invalid where the training diverged."""
+        """Accuracies of networks ``[n, p]``; all are invalid where the training failed."""
         from codesign_gym.cost_models.accuracy.supernet_training import inherited_credit
 
         net, fault = self._trained
@@ -102,6 +103,10 @@ class SupernetModel(CostModel):
                         lessons.step(batch, *map(SinglePath, _fair(net.choices, rng)))
         except Diverged as error:
             return net, str(error)
+        except (MemoryError, RuntimeError) as error:
+            if ran_out_of_memory(error):
+                return net, OUT_OF_MEMORY
+            raise
         return net, ""
 
 

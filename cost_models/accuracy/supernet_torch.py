@@ -195,6 +195,9 @@ class Supernet(nn.Module):
         choices: Candidates of each parameter of the space, ``p``.
         nodes: Places whose outputs are summed at each node.
         nothing: Index of the candidate that is no operation.
+
+    Attributes:
+        weightless: Indices of the candidates that need no training.
     """
 
     def __init__(
@@ -208,6 +211,10 @@ class Supernet(nn.Module):
         super().__init__()
         self.network, self.rules, self.choices = network, rules, tuple(choices)
         self.nodes, self.nothing = tuple(map(tuple, nodes)), nothing
+        first = next(m for m in network.modules() if isinstance(m, Mixture))
+        self.weightless = tuple(
+            i for i, candidate in enumerate(first.candidates) if not [*candidate.parameters()]
+        )
 
     def forward(self, x: Tensor, rule: Rule) -> Tensor:
         """Scores as the networks of the space give them, for sequences ``[b, s, l]``."""
@@ -261,7 +268,9 @@ def supernet(
         seed: Of the first weights.
         width: Channels.
         scaled: Whether batch norms of candidates have a scale and a shift. Where candidates are
-            weighed against each other, a scale would take part in the weighing.
+            weighed against each other, a scale would take part in the weighing; and so that none
+            weighs more by its size alone, pools get such a batch norm too, as in the code of DARTS
+            and PC-DARTS.
 
     Raises:
         InputError: The space has no supernet, or the channels cannot be shared like that.
@@ -272,10 +281,15 @@ def supernet(
         torch.manual_seed(seed)
         made = SUPERNETS[space](share, metric != "accuracy", width)
     norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+    places = [m for m in made.modules() if isinstance(m, Mixture) and not scaled]
+    for place in places:
+        for i, candidate in enumerate(place.candidates):
+            if isinstance(candidate, nn.AvgPool1d):
+                place.candidates[i] = nn.Sequential(candidate, nn.BatchNorm1d(place.mixed))
     for norm in (m for m in made.modules() if isinstance(m, norms)):
         norm.track_running_stats = False
         norm.running_mean, norm.running_var, norm.num_batches_tracked = None, None, None
-    for place in (m for m in made.modules() if isinstance(m, Mixture) and not scaled):
+    for place in places:
         for norm in (m for m in place.modules() if isinstance(m, norms)):
             norm.affine = False
             norm.weight, norm.bias = None, None  # type: ignore[assignment]  # torch: never None

@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
-from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, get_task
+from codesign_gym.cost_models.accuracy.tasks import TEST_SIZE, Task, get_task
 from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.cost_models.workers import each
 from codesign_gym.cost_models.workloads.spaces import MOST_NETWORKS
 from codesign_gym.search_spaces import CellSpace, InputError, SearchSpace, make_space
 from codesign_gym.search_spaces.errors import unknown_name
 from codesign_gym.search_spaces.files import write_arrays, write_whole
+
+if TYPE_CHECKING:
+    from codesign_gym.cost_models.accuracy.training import Trained
 
 METRICS = {
     "cell-network": ("accuracy",),
@@ -126,7 +129,7 @@ def train_table(
         "seeds": list(seeds),
         "recipe": asdict(recipe),
     }
-    if (space, get_task(task).metric) in COMPILED:
+    if is_compiled(space, get_task(task), recipe):
         header["trainer"] = "compiled"
     done = {row["network"] for row in open_journal(journal, header)}
     todo = [network for network in wanted if network not in done]
@@ -233,6 +236,33 @@ def _noise(correct: Sequence[Sequence[Sequence[int]]]) -> dict[str, float]:
     return {"noise_of_mean_pct": round(float(np.sqrt(variance)), 3)}
 
 
+def is_compiled(space: str, task: Task, recipe: Recipe) -> bool:
+    """Whether compiled code trains the networks of a space: batches must divide the tests."""
+    return (space, task.metric) in COMPILED and TEST_SIZE % recipe.batch == 0
+
+
+def train_network(
+    space: str, design: Mapping[str, object], task: Task, seeds: Sequence[int], recipe: Recipe
+) -> Trained:
+    """Train a network of a space from scratch on one thread, by compiled code where there is some.
+
+    Args:
+        space: Name of the space.
+        design: A decoded design of it.
+        task: Data and metric.
+        seeds: One independent initialisation and order of the data for each.
+        recipe: Epochs and optimiser.
+    """
+    with one_thread():
+        if is_compiled(space, task, recipe):
+            from codesign_gym.cost_models.accuracy.cell_training import train_cells
+
+            return train_cells(design, task, seeds, recipe)
+        from codesign_gym.cost_models.accuracy.training import builder, train
+
+        return train(builder(space, design, task.metric), task, seeds, recipe)
+
+
 def _train_row(
     space: str,
     task: str,
@@ -241,16 +271,7 @@ def _train_row(
     seeds: list[int],
     recipe: Recipe,
 ) -> dict[str, Any]:
-    about = get_task(task)
-    with one_thread():
-        if (space, about.metric) in COMPILED:
-            from codesign_gym.cost_models.accuracy.cell_training import train_cells
-
-            trained = train_cells(design, about, seeds, recipe)
-        else:
-            from codesign_gym.cost_models.accuracy.training import builder, train
-
-            trained = train(builder(space, design, about.metric), about, seeds, recipe)
+    trained = train_network(space, design, get_task(task), seeds, recipe)
     return {
         "network": network,
         "correct": trained.correct.tolist(),

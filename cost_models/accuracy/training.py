@@ -88,6 +88,7 @@ class Trained:
         cpu_s: CPU seconds for all seeds together.
         parameters: Trained numbers of one copy.
         macs: Multiply-accumulates of the convolutions of one copy for one sequence.
+        finite: Whether all weights ended as numbers.
     """
 
     correct: NDArray[np.uint16]
@@ -96,6 +97,7 @@ class Trained:
     cpu_s: float
     parameters: int
     macs: int
+    finite: bool
 
 
 def _cross_entropy(scores: Tensor, digits: Tensor) -> Tensor:
@@ -208,7 +210,8 @@ def measured(
     )
     parameters, macs = costs(build(1), x[:1, None])
     spent = time.process_time() - start
-    return Trained(correct, half, eighth, spent, parameters, macs)
+    finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
+    return Trained(correct, half, eighth, spent, parameters, macs, finite)
 
 
 def count(credit: Tensor) -> NDArray[np.uint16]:

@@ -55,6 +55,8 @@ def study(
     """Measure what mixing costs; search with it and by chance; train what was found afresh.
 
     Random search may train as many networks as a search costs, and as many more as it proposes.
+    Costs are those of torch for both: that compiled code really trains the networks, several times
+    as fast, is no merit of random search.
     """
     width = PcDartsOptions.width
     total = settings.seeds * (2 * len(SEARCHED) + 2)

@@ -152,6 +152,6 @@ REPRODUCTIONS.register("proxylessnas")(
         about="networks for three latencies by two paths at a time, against scaling by width",
         source="ProxylessNAS (arXiv 1812.00332)",
         seeds=3,
-        budget=1,
+        budget=6,
     )
 )

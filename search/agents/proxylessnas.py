@@ -18,6 +18,7 @@ from codesign_gym.envs import ProblemStatement
 from codesign_gym.search.agents.supernet import SupernetAgent, SupernetOptions
 from codesign_gym.search.best_first import best_first
 from codesign_gym.search.options import at_least, between, one_of
+from codesign_gym.search_spaces import CellSpace
 
 if TYPE_CHECKING:
     from codesign_gym.cost_models.accuracy.supernet_training import Batch, Lessons
@@ -167,7 +168,10 @@ class ProxylessNas(SupernetAgent):
         adam.step()
 
     def ranked(self) -> Iterator[tuple[int, ...]]:
-        """Designs by their probability; those that just keep the target come first."""
+        """Designs by their probability; those that just keep the target come first.
+
+        Cells that pay for edges which lead nowhere come after all others that keep it.
+        """
         order = best_first(self.learned())
         if not np.isfinite(self.target) or self.lut is None:
             return order
@@ -175,5 +179,9 @@ class ProxylessNas(SupernetAgent):
         cost = self.lut.evaluate(designs).values_matrix[:, 0]
         kept = cost <= self.target * (1 + ROUNDING)
         near = kept & (cost >= (1 - self.options.tolerance) * self.target)
-        rank = np.where(near, 0, np.where(kept, 1, 2))
+        rank = np.where(near, 0, np.where(kept, 1, 3))
+        if isinstance(self.space, CellSpace):
+            used = self.space.pruned(np.array(designs, dtype=np.int32))
+            wasted = self.lut.evaluate(used).values_matrix[:, 0] < cost * (1 - ROUNDING)
+            rank = np.where(kept & wasted, 2, rank)
         return iter([designs[i] for i in np.argsort(rank, kind="stable")])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.accuracy.memory_faults import OUT_OF_MEMORY, ran_out_of_memory
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import SupernetTask
 from codesign_gym.cost_models.accuracy.tasks import get_task
@@ -20,7 +21,7 @@ from codesign_gym.search.best_first import best_first
 from codesign_gym.search.operators import keys
 from codesign_gym.search.options import at_least, between
 from codesign_gym.search.threads import one_thread
-from codesign_gym.search_spaces import Designs, InputError
+from codesign_gym.search_spaces import CellSpace, Designs, InputError
 
 if TYPE_CHECKING:
     from codesign_gym.cost_models.accuracy.supernet_training import Lessons
@@ -54,8 +55,9 @@ class SupernetAgent(Agent):
     """Trains one supernet when it is first asked, then proposes designs by what it has learned.
 
     What the training costs is no evaluation, and not in the budget. The first proposal is the
-    design that the supernet thinks best, the next one its second best. What they turn out to be
-    worth changes nothing; designs that are known from elsewhere are left out.
+    design that the supernet thinks best, the next one its second best, the same network only when
+    there is no other. What they turn out to be worth changes nothing; designs that are known from
+    elsewhere are left out.
     """
 
     needs = ("supernet",)
@@ -98,7 +100,7 @@ class SupernetAgent(Agent):
         """Scores of the candidates of each place, larger being better; trained at the first call.
 
         Raises:
-            InputError: The training diverged.
+            InputError: The training diverged, or there was no memory for it.
         """
         if not self._scores:
             from codesign_gym.cost_models.accuracy.supernet_training import Diverged
@@ -111,6 +113,13 @@ class SupernetAgent(Agent):
                     f"agent {self.name}: {error}; a lower learning_rate than "
                     f"{self.options.learning_rate} may help"
                 ) from None
+            except (MemoryError, RuntimeError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                raise InputError(
+                    f"agent {self.name}: {OUT_OF_MEMORY} of the supernet; a smaller batch than "
+                    f"{self.options.batch} or a smaller width than {self.options.width} may help"
+                ) from None
         return self._scores
 
     @abstractmethod
@@ -120,6 +129,16 @@ class SupernetAgent(Agent):
     def ranked(self) -> Iterator[tuple[int, ...]]:
         """All designs, those that are proposed first coming first."""
         return best_first(self.learned())
+
+    def _different(self) -> Iterator[tuple[int, ...]]:
+        """All designs in their order, at its end those that are the same network as another."""
+        if not isinstance(self.space, CellSpace):
+            return self.ranked()
+        order = np.array([*self.ranked()], dtype=np.int32)
+        networks = self.space.ravel(self.space.representatives(order))
+        repeated = np.ones(len(order), dtype=np.bool_)
+        repeated[np.unique(networks, return_index=True)[1]] = False
+        return map(tuple, order[np.argsort(repeated, kind="stable")].tolist())
 
     def _lessons(self, share: int = 1, scaled: bool = False) -> Lessons:
         """A new supernet, and the data that it learns."""
@@ -136,7 +155,7 @@ class SupernetAgent(Agent):
         """The next ``n`` designs that the supernet thinks best, then random ones."""
         found: list[Designs] = []
         if self._order is None:
-            self._order = islice(self.ranked(), self._taken, None)
+            self._order = islice(self._different(), self._taken, None)
         while len(found) < n and (design := next(self._order, None)) is not None:
             self._taken += 1
             row = np.array([design], dtype=np.int32)

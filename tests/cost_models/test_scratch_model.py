@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from codesign_gym.cost_models.accuracy import train_table, training
 from codesign_gym.cost_models.accuracy.scratch_model import ScratchModel
 from codesign_gym.cost_models.analytical.array_model import DRAM_GBPS, SRAM_KB, ArrayModel
 from codesign_gym.cost_models.analytical.systolic import SystolicArrays, layer_table
@@ -32,7 +35,30 @@ def test_isomorphic_cells_are_trained_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(trained) == 1
 
 
-def test_training_that_diverges_is_invalid() -> None:
+@pytest.mark.parametrize("size", [100, 30])
+def test_compiled_code_trains_as_torch_does(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    model = ScratchModel(seeds=(0, 1), epochs=1, size=size)
+    design = [[3, 1, 2, 1, 0, 3]]
+    found = model.evaluate(design)["accuracy_pct"][0]
+    by_torch: list[object] = []
+
+    def count(*args: Any) -> training.Trained:
+        by_torch.append(args)
+        return kept(*args)
+
+    kept = training.train
+    monkeypatch.setattr(training, "train", count)
+    monkeypatch.setattr(train_table, "COMPILED", set())
+    again = ScratchModel(seeds=(0, 1), epochs=1, size=size).evaluate(design)["accuracy_pct"][0]
+    assert len(by_torch) == 1
+    # The same steps up to rounding; batches that do not divide the tests leave torch alone.
+    assert found == pytest.approx(again, abs=1.5 if size == 100 else 0)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_training_that_diverges_is_invalid(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
+    if not compiled:
+        monkeypatch.setattr(train_table, "COMPILED", set())
     model = ScratchModel(seeds=(0,), epochs=1, size=200, learning_rate=1e30)
     found = model.evaluate([[3] * 6])
     assert found.reason(0) == "training diverged: weights are no numbers"

@@ -46,7 +46,7 @@ def test_the_path_of_a_design_is_its_network() -> None:
     from codesign_gym.cost_models.accuracy.nas_bench_201_torch import SequenceNetwork
 
     design = [3, 2, 1, 3, 4, 0]
-    net, alone = supernet("nas-bench-201-1d"), SequenceNetwork(design)
+    net, alone = supernet("nas-bench-201-1d", scaled=True), SequenceNetwork(design)
     own = net.network.state_dict()
     state = alone.state_dict()
     for name in state:
@@ -61,6 +61,19 @@ def test_the_path_of_a_design_is_its_network() -> None:
             state[name] = own[name]
     alone.load_state_dict(state)
     torch.testing.assert_close(alone.train()(X), net.train()(X, SinglePath(design)))
+
+
+def test_candidates_that_are_weighed_have_one_size() -> None:
+    """Convolutions and pools give every channel mean 0 and variance 1, whatever comes in."""
+    net = supernet("nas-bench-201-1d", share=2)
+    place = next(m for m in net.modules() if isinstance(m, Mixture))
+    x = 3 + 5 * torch.randn(16, place.mixed, 40)
+    for candidate in list(place.candidates)[2:]:
+        out = candidate(x).transpose(0, 1).flatten(1)
+        torch.testing.assert_close(out.mean(1), torch.zeros(place.mixed), atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            out.var(1, unbiased=False), torch.ones(place.mixed), atol=1e-3, rtol=0
+        )
 
 
 @given(designs, designs)

@@ -262,7 +262,7 @@ def test_a_failed_training_keeps_what_was_done(
             raise KeyboardInterrupt
         done.append(1)
         zeros = np.zeros((1, 1), np.uint16)
-        return Trained(zeros, zeros[0], zeros[0], 0.1, 1, 1)
+        return Trained(zeros, zeros[0], zeros[0], 0.1, 1, 1, True)
 
     monkeypatch.setattr(training, "train", fake)
     with pytest.raises(KeyboardInterrupt):

@@ -22,19 +22,21 @@ def small() -> DesignProblem:
 def test_the_study_says_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codesign_gym.envs.nas_problems.small", small, raising=False)
     monkeypatch.setattr(proxylessnas, "CANDIDATES", (2, 5))
+    monkeypatch.setattr(proxylessnas, "BEST", 1)
     monkeypatch.setattr(supernet_costs, "DRAWS", 1)
     told: list[tuple[int, int]] = []
     settings = Settings(1, 1, 1, tmp_path, lambda *done: told.append(done))
     problem = "codesign_gym.envs.nas_problems:small"
     finding = proxylessnas.study(settings, 1, (7,), problem, size=100)
-    assert told[-1] == (16, 16)
+    assert told[-1] == (20, 20)
     memory, searches, scaled = finding.tables.values()
     assert [row["candidates"] for row in memory] == [2, 5]
     assert all(row["of one path"] < 1.5 < row["all candidates, of one path"] for row in memory)
     assert len(searches) == 6
     assert all(row["furthest from the target, %"] <= 5 for row in searches)
     assert [row["channels"] for row in scaled] == [8, 10, 12, 16]
-    assert len(finding.claims) == 3
+    assert all(row["cell's latency, us"] <= row["latency, us"] for row in scaled)
+    assert len(finding.claims) == 4
     assert all(claim.holds in (True, False) for claim in finding.claims)
     _, page = write_finding(finding, tmp_path, "a command")
     assert "scaled block" in page.read_text(encoding="utf-8")
@@ -66,4 +68,4 @@ def test_a_block_as_wide_as_the_networks_of_the_space_is_as_fast() -> None:
 
 def test_it_is_registered() -> None:
     study = reproduction("proxylessnas")
-    assert (study.seeds, study.budget) == (3, 1)
+    assert (study.seeds, study.budget) == (3, 6)

@@ -18,9 +18,10 @@ from codesign_gym.envs.nas_problems import nas_mnist1d
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.testing import synthetic_problems
 from codesign_gym.search import make_agent, search
+from codesign_gym.search.agents.proxylessnas import ProxylessNas
 from codesign_gym.search.best_first import best_first, derived
 from codesign_gym.search.operators import keys
-from codesign_gym.search_spaces import InputError, make_space
+from codesign_gym.search_spaces import CellSpace, InputError, make_space
 
 CELLS = synthetic_problems()["supernet"]
 NODES = ((0,), (1, 2), (3, 4, 5))
@@ -103,12 +104,53 @@ def test_after_all_designs_random_ones_follow() -> None:
     assert made.ask(2).shape == (2, 6)
 
 
+def test_the_same_network_is_not_proposed_twice() -> None:
+    """Not until all others are: isomorphic cells are one network."""
+    space = CELLS.space
+    assert isinstance(space, CellSpace)
+    made = make_agent("pc-darts", CELLS, 0)
+    asked = made.ask(len(space.distinct()))
+    assert len(np.unique(space.representatives(asked), axis=0)) == len(asked)
+
+
+def test_operations_that_play_no_part_weigh_nothing() -> None:
+    from codesign_gym.cost_models.accuracy.supernet_torch import supernet
+    from codesign_gym.search.differentiable import Architecture
+
+    assert supernet("nas-bench-201-1d").weightless == (0, 1, 4)  # none, skip, average pool
+    choices = Architecture((2, 3), ((0,), (1,)), np.random.default_rng(0))
+    some = choices.weighted(False, np.array([True, False, True, True, False])).weights
+    for masked, whole, zeros in zip(some, choices.weighted(False).weights, ([1], [2]), strict=True):
+        assert not masked[zeros].any()
+        others = [i for i in range(len(whole)) if i not in zeros]
+        assert masked[others].tolist() == whole[others].tolist()
+
+
 def tiny(group: str = "network") -> DesignProblem:
     problem = nas_mnist1d(epochs=1, seeds=1, supernet_epochs=1, training_size=100)
     return replace(problem, space=make_space("nas-bench-201-1d", group=group))
 
 
-@pytest.mark.parametrize("options", [{}, {"share": 1, "normalised": False}, {"inputs": 2}])
+def test_cells_that_pay_for_nothing_come_after_those_that_do_not() -> None:
+    problem = tiny()
+    space = problem.space
+    assert isinstance(space, CellSpace)
+    assert problem.supernet is not None
+    lut = problem.supernet.costs["latency_us"]
+    made = make_agent("proxylessnas", problem, 0, target=5.0)
+    assert isinstance(made, ProxylessNas)
+    order = np.array([*made.ranked()], dtype=np.int32)
+    cost, used = (lut.evaluate(cells)["latency_us"] for cells in (order, space.pruned(order)))
+    kept = cost <= 5.0 + 1e-6
+    assert (np.diff(kept.astype(int)) <= 0).all()
+    wasted = (used < cost - 1e-6)[kept]
+    assert 0 < wasted.sum() < len(wasted)
+    assert (np.diff(wasted.astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"share": 1, "normalised": False}, {"inputs": 2}, {"dropout": 0.0}]
+)
 def test_pc_darts_on_networks_that_are_trained(options: dict[str, object]) -> None:
     found, again = (
         search(tiny(), make_agent("pc-darts", tiny(), 1, **options), 2).history for _ in range(2)
