@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from codesign_gym.cost_models.analytical.gemm_gpu import GemmFigures, GpuGemm
-from codesign_gym.cost_models.learned import LearnedCostModel, read_table, train
+from codesign_gym.cost_models.learned import LearnedCostModel, group_attention, read_table, train
 from codesign_gym.cost_models.learned.frames import as_frame
 from codesign_gym.cost_models.learned.trees import Boosting
 from codesign_gym.search_spaces import InputError
@@ -39,7 +39,10 @@ def products(n: int, seed: int = 0) -> dict[str, NDArray[Any]]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_learns_keeps_and_loads(method: str, tmp_path: Path) -> None:
+def test_every_method_learns_keeps_and_loads(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_attention, "_STEPS", 250)
     model = train(table(), "time", model=method)
     fresh = table(80, seed=1)
     mean, std = model.predict(fresh)
