@@ -358,5 +358,10 @@ def _drawing(bench: Bench, best: dict[str, FloatArray]) -> Drawing:
         bench.title,
         "How many of the measured networks are better than what each search found for a task, over "
         "the seeds; 0 is the best of all.",
-        figure(traces, xaxis=axis("task"), yaxis=axis("better networks, %"), boxmode="group"),
+        figure(
+            traces,
+            xaxis=axis("task", type="category"),
+            yaxis=axis("better networks, %"),
+            boxmode="group",
+        ),
     )

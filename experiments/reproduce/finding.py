@@ -112,11 +112,12 @@ def write_finding(finding: Finding, directory: Path, command: str) -> tuple[Path
     from codesign_gym.experiments.report.layout import copied, page, place
     from codesign_gym.experiments.report.text import table
 
-    def tabulated(caption: str, rows: Sequence[Row]) -> str:
+    def tabulated(caption: str, rows: Sequence[Row], **attributes: str) -> str:
         body = [[console.number(value) for value in row.values()] for row in rows]
-        return table(caption, list(rows[0]), body) if rows else ""
+        return table(caption, list(rows[0]), body, **attributes) if rows else ""
 
-    claims = tabulated("The paper beside us", [claim.row() for claim in finding.claims])
+    said = [claim.row() for claim in finding.claims]
+    claims = tabulated("The paper beside us", said, class_="prose")
     tables = "".join(tabulated(name, rows) for name, rows in finding.tables.items())
     sections = [("claims", "Claims", escape(finding.summary), claims)]
     sections += [

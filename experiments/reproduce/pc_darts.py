@@ -211,5 +211,5 @@ def _drawing(final: dict[str, FloatArray]) -> Drawing:
     return Drawing(
         "What was found",
         "Each point is the cell of one seed of a search, trained afresh with other seeds.",
-        figure(traces, xaxis=axis("search"), yaxis=axis("accuracy, %")),
+        figure(traces, xaxis=axis("search", type="category"), yaxis=axis("accuracy, %")),
     )
