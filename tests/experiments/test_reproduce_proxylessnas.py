@@ -52,9 +52,10 @@ def test_the_study_says_what_it_measured(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_what_dominates(searched: list[tuple[float, float]], beaten: int) -> None:
     found = {("gradient", p[0]): [Point(*p), Point(*p)] for p in searched}
-    found["reinforce", 1.0] = [Point(0.1, 100.0)]  # does not count
+    found["reinforce", 1.0] = [Point(0.1, 100.0)]  # does not count, but is told
     claim = proxylessnas._dominance(found, {8: Point(5.0, 94.0), 10: Point(6.0, 95.0)})
     assert claim.measured.startswith(f"{beaten} of 2 widths")
+    assert claim.measured.endswith(", 2 by the searches with reinforce")
     assert claim.holds is (beaten == 2)
 
 
