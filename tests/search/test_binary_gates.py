@@ -21,7 +21,7 @@ from codesign_gym.search.binary_gates import (
     step_two,
 )
 from codesign_gym.search.differentiable import Architecture
-from codesign_gym.search_spaces import InputError
+from codesign_gym.search_spaces import CellSpace, InputError
 
 CELLS = synthetic_problems()["supernet"]
 SIZES = (5, 2, 3)
@@ -93,14 +93,31 @@ def agent(**options: object) -> ProxylessNas:
 
 
 def test_designs_just_below_the_target_come_first() -> None:
-    made = agent(target=2.0)
+    made, space = agent(target=2.0), CELLS.space
     assert made.lut is not None
-    cost = made.lut.evaluate(made.ask(CELLS.space.size)).values_matrix[:, 0]
-    near = (cost <= 2.0) & (cost >= 1.9)
-    n, kept = int(near.sum()), int((cost <= 2.0).sum())
-    assert 0 < n < kept < len(cost)
-    assert near[:n].all()
-    assert (cost[:kept] <= 2.0).all()
+    assert isinstance(space, CellSpace)
+    designs = np.array([*made.ranked()], dtype=np.int32)
+    assert len(designs) == space.size
+    cost, needed = (
+        made.lut.evaluate(each).values_matrix[:, 0] for each in (designs, space.pruned(designs))
+    )
+    kept = cost <= 2.0
+    wasteful = kept & (needed < cost - 1e-6)  # pays for edges that lead nowhere
+    near = kept & ~wasteful & (cost >= 1.9)
+    ends = np.cumsum([near.sum(), (kept & ~wasteful & ~near).sum(), wasteful.sum()])
+    assert (np.diff([0, *ends, len(cost)]) > 0).all()
+    assert near[: ends[0]].all()
+    assert not wasteful[: ends[1]].any()
+    assert kept[: ends[2]].all()
+
+
+def test_no_network_is_proposed_under_two_names_before_all_others() -> None:
+    made, space = agent(target=2.0), CELLS.space
+    assert isinstance(space, CellSpace)
+    networks = space.ravel(space.representatives(made.ask(space.size)))
+    different = len(np.unique(networks))
+    assert different < space.size
+    assert len(np.unique(networks[:different])) == different
 
 
 def test_the_spec_is_the_target() -> None:
