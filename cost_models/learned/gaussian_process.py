@@ -12,6 +12,7 @@ from codesign_gym.cost_models.learned.regressors import (
     Arrays,
     FloatArray,
     Matrix,
+    standard,
     wide_columns,
     with_logarithms,
 )
@@ -69,8 +70,7 @@ class GaussianProcess:
             raise InputError(f"a gp takes at most {MOST_ROWS} rows, got {len(x)}")
         wide = wide_columns(x)
         values = with_logarithms(x, wide)
-        center, spread = values.mean(axis=0), values.std(axis=0)
-        spread[spread == 0] = np.inf  # what never changed tells nothing
+        center, spread = standard(values)
         values = (values - center) / spread
         offset, scale = float(y.mean()), float(y.std()) or 1.0
         some = np.random.default_rng(seed).permutation(len(x))[:_SCALED_ON]

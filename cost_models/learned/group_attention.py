@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.learned.descent import Axes, descend, kept, shaped_like
 from codesign_gym.cost_models.learned.layout import Layout
 from codesign_gym.cost_models.learned.regressors import (
     Arrays,
     FloatArray,
     Matrix,
+    standard,
     wide_columns,
     with_logarithms,
 )
@@ -33,7 +35,7 @@ _WIDTH, _HEADS, _BATCH, _STEPS = 32, 4, 128, 600
 _CHUNK = 1024
 """Rows that are predicted at once."""
 
-_SHAPES = {
+_SHAPES: dict[str, Axes] = {
     "embed": ("f", "g*w"), "embed_bias": ("g*w",),
     "mix": ("g", "w", "w"), "mix_bias": ("g", 1, "w"),
     "query": ("w", "w"), "key": ("w", "w"), "values": ("w", "w"), "out": ("w", "w"),
@@ -80,8 +82,7 @@ class GroupAttention:
 
         wide = wide_columns(x)
         values = with_logarithms(x, wide)
-        center, spread = values.mean(axis=0), values.std(axis=0)
-        spread[spread == 0] = np.inf  # what never changed tells nothing
+        center, spread = standard(values)
         offset, scale = float(y.mean()), float(y.std()) or 1.0
         inputs = torch.tensor((values - center) / spread, dtype=torch.float32)
         goals = torch.tensor((y - offset) / scale, dtype=torch.float32)
@@ -94,22 +95,16 @@ class GroupAttention:
         size = np.sqrt(np.bincount(tokens, minlength=sizes["g"]))
         with torch.no_grad():  # a token of few features begins as large as one of many
             weights["embed"] *= mask * torch.tensor(1 / np.repeat(size, _WIDTH)).float()
-        for weight in weights.values():
-            weight.requires_grad_(True)
-        with one_thread():
-            optimiser = torch.optim.AdamW(weights.values(), lr=3e-3, weight_decay=1e-3)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, _STEPS)
-            for _ in range(_STEPS):
-                rows = torch.randint(len(x), (_BATCH,), generator=source)
-                found = _network(inputs[rows], weights | {"embed": weights["embed"] * mask})
-                loss = torch.nn.functional.smooth_l1_loss(found, goals[rows], beta=0.5)
-                optimiser.zero_grad()
-                torch.autograd.backward(loss)
-                optimiser.step()
-                schedule.step()
-        kept = {name: weight.detach().numpy().copy() for name, weight in weights.items()}
-        kept["embed"] *= own
-        return cls(kept, center, spread, wide, np.array([scale, offset]))
+
+        def batch() -> tuple[Tensor, Tensor]:
+            rows = torch.randint(len(x), (_BATCH,), generator=source)
+            masked = weights | {"embed": weights["embed"] * mask}
+            return _network(inputs[rows], masked), goals[rows]
+
+        descend(weights.values(), batch, 3e-3, 1e-3, _STEPS)
+        trained = kept(weights)
+        trained["embed"] *= own
+        return cls(trained, center, spread, wide, np.array([scale, offset]))
 
     def predict(self, x: Matrix) -> FloatArray:
         """Predictions ``[n]``."""
@@ -135,12 +130,8 @@ class GroupAttention:
         """What `arrays` described; `ValueError` where the shapes disagree."""
         weights = {name: arrays[name] for name in _SHAPES}
         g, w = weights["mix"].shape[:2]
-        sizes: dict[Any, int] = {"f": features, "g": g, "w": w, "g*w": g * w}
-        fits = w % _HEADS == 0 and all(
-            weight.shape == tuple(sizes.get(axis, axis) for axis in _SHAPES[name])
-            and weight.dtype == np.float32
-            for name, weight in weights.items()
-        )
+        sizes = {"f": features, "g": g, "w": w, "g*w": g * w}
+        fits = w % _HEADS == 0 and shaped_like(weights, _SHAPES, sizes)
         rest = {name: arrays[name] for name in ("center", "spread", "wide", "affine")}
         fits = fits and all(rest[name].shape == (features,) for name in rest if name != "affine")
         if not fits or rest["affine"].shape != (2,):

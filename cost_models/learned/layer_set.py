@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.learned.descent import Axes, descend, kept, shaped_like
 from codesign_gym.cost_models.learned.layout import Layout
-from codesign_gym.cost_models.learned.regressors import Arrays, FloatArray, Matrix
+from codesign_gym.cost_models.learned.regressors import Arrays, FloatArray, Matrix, standard
 from codesign_gym.cost_models.threads import one_thread
 from codesign_gym.cost_models.workloads.layers import Kind, Layers
 from codesign_gym.cost_models.workloads.spaces import faults, network_space, workloads_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _BATCH, _STEPS = 32, 256, 500
 _SIZES = 9 + len(Kind)
-_SHAPES = {
+_SHAPES: dict[str, Axes] = {
     "first": (_SIZES, "w"), "first_bias": ("w",), "second": ("w", "w"), "second_bias": ("w",),
     "cost": ("w", 1), "cost_bias": (1,), "up": ("w+1", "w"), "up_bias": ("w",), "last": ("w", 1),
     "slope": (1,), "last_bias": (1,),
@@ -73,8 +74,7 @@ class LayerSet:
             return cls.fit(x, y, seed)
         network_space(layout.space)
         counts, sizes = _layers(layout.space, _designs(x, layout.codes))
-        center, spread = sizes.mean(axis=0), sizes.std(axis=0)
-        spread[spread == 0] = np.inf  # what never changed tells nothing
+        center, spread = standard(sizes)
         offset, scale = float(y.mean()), float(y.std()) or 1.0
         inputs = torch.tensor((sizes - center) / spread, dtype=torch.float32)
         numbers = torch.tensor(counts, dtype=torch.float32)
@@ -82,22 +82,14 @@ class LayerSet:
         source = torch.Generator().manual_seed(seed)
         weights = {name: _drawn(name, source) for name in _SHAPES}
         depth = float(counts.sum(axis=1).mean())
-        for weight in weights.values():
-            weight.requires_grad_(True)
-        with one_thread():
-            optimiser = torch.optim.AdamW(weights.values(), lr=5e-3, weight_decay=1e-3)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, _STEPS)
-            for _ in range(_STEPS):
-                rows = torch.randperm(len(x), generator=source)[:_BATCH]
-                found = _network(inputs, numbers[rows], depth, weights)
-                loss = torch.nn.functional.smooth_l1_loss(found, goals[rows], beta=0.2)
-                optimiser.zero_grad()
-                torch.autograd.backward(loss)
-                optimiser.step()
-                schedule.step()
-        kept = {name: weight.detach().numpy().copy() for name, weight in weights.items()}
+
+        def batch() -> tuple[Tensor, Tensor]:
+            rows = torch.randperm(len(x), generator=source)[:_BATCH]
+            return _network(inputs, numbers[rows], depth, weights), goals[rows]
+
+        descend(weights.values(), batch, 5e-3, 1e-3, _STEPS, beta=0.2)
         affine = np.array([scale, offset, depth])
-        return cls(kept, center, spread, affine, layout.space, layout.codes)
+        return cls(kept(weights), center, spread, affine, layout.space, layout.codes)
 
     def predict(self, x: Matrix) -> FloatArray:
         """Predictions ``[n]``; NaN for what cannot be built."""
@@ -132,13 +124,7 @@ class LayerSet:
         network_space(space)
         codes = tuple(arrays[f"codes{j}"] for j in range(len(space)))
         weights = {name: arrays[name] for name in _SHAPES}
-        sizes: dict[Any, int] = {"w": _WIDTH, "w+1": _WIDTH + 1}
-        fits = all(
-            weight.shape == tuple(sizes.get(axis, axis) for axis in _SHAPES[name])
-            and weight.dtype == np.float32
-            for name, weight in weights.items()
-        )
-        fits = fits and all(
+        fits = shaped_like(weights, _SHAPES, {"w": _WIDTH, "w+1": _WIDTH + 1}) and all(
             code.ndim == 2 and len(code) == len(parameter)
             for code, parameter in zip(codes, space.parameters, strict=True)
         )

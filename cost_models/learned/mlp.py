@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codesign_gym.cost_models.learned.descent import descend
 from codesign_gym.cost_models.learned.regressors import (
     Arrays,
     FloatArray,
     Matrix,
+    standard,
     wide_columns,
     with_logarithms,
 )
-from codesign_gym.cost_models.threads import one_thread
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MEMBERS, _WIDTH, _BATCH, _STEPS = 3, 96, 128, 2000
 
@@ -51,8 +55,7 @@ class MlpEnsemble:
 
         wide = wide_columns(x)
         values = with_logarithms(x, wide)
-        center, spread = values.mean(axis=0), values.std(axis=0)
-        spread[spread == 0] = np.inf  # what never changed tells nothing
+        center, spread = standard(values)
         offset, scale = float(y.mean()), float(y.std()) or 1.0
         inputs = torch.tensor((values - center) / spread, dtype=torch.float32)
         goals = torch.tensor((y - offset) / scale, dtype=torch.float32)
@@ -62,22 +65,15 @@ class MlpEnsemble:
         for fan_in, fan_out in pairwise(sizes):
             drawn = torch.randn((_MEMBERS, fan_in, fan_out), generator=source)
             layers += [drawn * (2 / fan_in) ** 0.5, torch.zeros((_MEMBERS, 1, fan_out))]
-        for layer in layers:
-            layer.requires_grad_(True)
-        with one_thread():
-            optimiser = torch.optim.AdamW(layers, lr=4e-3, weight_decay=1e-4)
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, _STEPS)
-            for _ in range(_STEPS):
-                rows = torch.randint(len(x), (_MEMBERS, _BATCH), generator=source)
-                hidden = inputs[rows]
-                for weight, bias in zip(layers[0:4:2], layers[1:4:2], strict=True):
-                    hidden = torch.nn.functional.silu(torch.baddbmm(bias, hidden, weight))
-                found = torch.baddbmm(layers[5], hidden, layers[4])[:, :, 0]
-                loss = torch.nn.functional.smooth_l1_loss(found, goals[rows], beta=0.5)
-                optimiser.zero_grad()
-                torch.autograd.backward(loss)
-                optimiser.step()
-                schedule.step()
+
+        def batch() -> tuple[Tensor, Tensor]:
+            rows = torch.randint(len(x), (_MEMBERS, _BATCH), generator=source)
+            hidden = inputs[rows]
+            for weight, bias in zip(layers[0:4:2], layers[1:4:2], strict=True):
+                hidden = torch.nn.functional.silu(torch.baddbmm(bias, hidden, weight))
+            return torch.baddbmm(layers[5], hidden, layers[4])[:, :, 0], goals[rows]
+
+        descend(layers, batch, 4e-3, 1e-4, _STEPS)
         kept = tuple(layer.detach().numpy().copy() for layer in layers)
         return cls(kept, center, spread, wide, np.array([scale, offset]))
 

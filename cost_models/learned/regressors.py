@@ -88,6 +88,13 @@ def with_logarithms(x: Matrix, wide: NDArray[np.bool_]) -> FloatArray:
     return values
 
 
+def standard(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What to take from columns and to divide them by; infinite for one that never changed."""
+    center, spread = values.mean(axis=0), values.std(axis=0)
+    spread[spread == 0] = np.inf  # it tells nothing, whatever it is elsewhere
+    return center, spread
+
+
 def wide_columns(x: Matrix) -> NDArray[np.bool_]:
     """Which features are positive and span more than a factor of 20, ``[f]``."""
     low, high = x.min(axis=0), x.max(axis=0)

@@ -8,6 +8,22 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True)
+def _leaf(
+    row: NDArray[np.float32],
+    root: int,
+    feature: NDArray[np.int32],
+    threshold: NDArray[np.float32],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+) -> int:
+    """Where a row ends in the tree of a root."""
+    node = root
+    while feature[node] >= 0:
+        node = left[node] if row[feature[node]] <= threshold[node] else right[node]
+    return node
+
+
+@njit(cache=True, nogil=True)
 def total(
     features: NDArray[np.float32],
     roots: NDArray[np.int32],
@@ -25,10 +41,7 @@ def total(
     out = np.zeros(n)
     for root in roots:
         for i in range(n):
-            node = root
-            while feature[node] >= 0:
-                below = features[i, feature[node]] <= threshold[node]
-                node = left[node] if below else right[node]
+            node = _leaf(features[i], root, feature, threshold, left, right)
             out[i] += value[node]
     return out
 
@@ -48,10 +61,7 @@ def totals(
     out = np.zeros((n, k))
     for root in roots:
         for i in range(n):
-            node = root
-            while feature[node] >= 0:
-                below = features[i, feature[node]] <= threshold[node]
-                node = left[node] if below else right[node]
+            node = _leaf(features[i], root, feature, threshold, left, right)
             for j in range(k):
                 out[i, j] += values[node, j]
     return out
