@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from codesign_gym.envs import ProblemStatement
 from codesign_gym.search.archive import ArchiveAgent
+from codesign_gym.search.hypervolume import FrontGain
 from codesign_gym.search.initial import latin_hypercube
 from codesign_gym.search.operators import crossover, keys, mutate
 from codesign_gym.search.options import at_least
@@ -23,8 +24,8 @@ FloatArray = NDArray[np.float64]
 _SHORTLIST = 160
 """Points of which the joint distribution is looked at."""
 
-_REWARD_SHARE = 0.5
-"""Proposals for the front that go for the reward, one more weighting of the objectives."""
+_TOP = 5
+"""Designs best by reward that are looked around too where it goes for the front."""
 
 _FAR = 4.0
 """Excess over a limit, in standard deviations, beyond which it is all one."""
@@ -46,12 +47,16 @@ class Incumbent(NamedTuple):
     """What is to be improved on.
 
     Attributes:
-        goals: The lowest of each goal among feasible designs ``[g]``, infinite where there is none.
+        goals: How many goals there are; what else the model knows are limits.
+        goal: The lowest first goal among feasible designs; infinite where there is none.
         excess: The lowest total of what is above 0 in the limits; 0 where something is feasible.
+        front: What designs are worth to the front of the other goals, where it is searched for.
     """
 
-    goals: FloatArray
+    goals: int
+    goal: float
     excess: float
+    front: FrontGain | None
 
 
 class BayesianAgent(ArchiveAgent):
@@ -60,8 +65,8 @@ class BayesianAgent(ArchiveAgent):
     A subclass gives the model (`_fit`). The goal is the reward as if there were no specs, and every
     spec has a model of its own (constrained expected improvement, Gardner et al., ICML 2014). Until
     something is feasible, the improvement is that of the total excess over the limits. Where
-    it goes for the front of several objectives, each proposal has a goal of its own: a weighting of
-    the objectives drawn at random (ParEGO, Knowles, IEEE TEVC 2006). Proposals of one batch
+    it goes for the front of several objectives, these are goals too, and every other proposal is
+    that of the largest expected gain of hypervolume. Proposals of one batch
     are taken one after the other, as if the model had come true at those before (kriging believer,
     Ginsbourger et al. 2010).
     """
@@ -78,26 +83,20 @@ class BayesianAgent(ArchiveAgent):
         for option in ("start", "batch"):
             at_least(self.name, option, getattr(self.options, option), 1)
         self.batch_size = self.options.batch
-        at_least(self.name, "front_after", self.options.front_after, 0)
-        self.patience: int | None = None  # designs without a new one of the front: then the reward
 
     @property
     def _front(self) -> bool:
-        """Whether it goes for the front now."""
+        """Whether it goes for the front: of several objectives, once something is feasible."""
         several = len(self.statement.objectives) > 1
-        late = len(self._designs) >= self.options.front_after
-        # Before anything is feasible, there is no front to go for.
-        late &= bool((self._violation == 0).any())
-        wanted = bool(self.options.multi_objective and several and late)
-        return wanted and (self.patience is None or self._idle() < self.patience)
+        return bool(self.options.multi_objective and several and (self._violation == 0).any())
 
-    def _idle(self) -> int:
-        """Designs that it was told of since the front last gained a member."""
+    def _front_rows(self) -> NDArray[np.intp]:
+        """Feasible designs that no other one dominates."""
         from moocore import is_nondominated
 
         rows = np.flatnonzero(self._violation == 0)
         kept = is_nondominated(self._objectives[rows], keep_weakly=False)
-        return len(self._designs) - 1 - int(rows[np.asarray(kept, dtype=np.bool_)].max())
+        return rows[np.asarray(kept, dtype=np.bool_)]
 
     @abstractmethod
     def _fit(self, rows: NDArray[np.intp], goals: FloatArray, limits: FloatArray) -> Posterior:
@@ -110,15 +109,9 @@ class BayesianAgent(ArchiveAgent):
         """A Latin hypercube at first, then the points of the largest acquisition."""
         if len(self._designs) + len(self._pending) < self.options.start or len(self._designs) < 2:
             return self._propose(latin_hypercube(self.space, n, self.rng))
-        order = self._best_first(self._front)
-        goals, limits = self._goals(n), self._limits()
+        order, goals, limits = self._order(), self._goals(), self._limits()
         posterior = self._fit(order, goals, limits)
-        feasible = self._violation == 0
-        if feasible.any():
-            best = Incumbent(goals[feasible].min(axis=0), 0.0)
-        else:
-            total = np.maximum(np.nan_to_num(limits, nan=_FAR), 0).sum(axis=1)
-            best = Incumbent(np.full(goals.shape[1], np.inf), float(total.min()))
+        best = self._incumbent(goals, limits)
         points, score = self._search(order, posterior, best)
         chosen = self._choose(n, points, score, posterior, best)
         if len(chosen) < n:
@@ -128,21 +121,23 @@ class BayesianAgent(ArchiveAgent):
 
     # -- what is modelled ------------------------------------------------------------------------
 
-    def _goals(self, n: int) -> FloatArray:
-        """What is to be low, about standardised: a column; one per proposal for the front."""
-        reward = _scaled(-_spread_out(self._values))
+    def _order(self) -> NDArray[np.intp]:
+        """Rows from best to worst; for the front, those best by reward, then by fronts."""
+        by_reward = self._best_first(front=False)
         if not self._front:
-            return reward[:, None]
-        objectives = np.stack([_scaled(_spread_out(column)) for column in self._objectives.T], 1)
-        feasible = self._violation == 0
-        if feasible.sum() > 1:
-            low = objectives[feasible].min(axis=0)
-            objectives = (objectives - low) / np.maximum(np.ptp(objectives[feasible], axis=0), 1e-9)
-        weights = self.rng.dirichlet(np.ones(objectives.shape[1]), size=n)
-        weighted = objectives[:, None, :] * weights
-        goals = np.asarray(weighted.max(axis=2) + 0.05 * weighted.sum(axis=2))
-        goals[:, self.rng.random(n) < _REWARD_SHARE] = reward[:, None]
-        return goals
+            return by_reward
+        by_fronts, top = self._best_first(front=True), by_reward[:_TOP]
+        return np.concatenate([top, by_fronts[~np.isin(by_fronts, top)]])
+
+    def _goals(self) -> FloatArray:
+        """What is to be low, about standardised: the reward; for the front, the objectives too."""
+        columns = [_scaled(-_spread_out(self._values))]
+        if self._front:
+            front = self._front_rows()
+            for column in self._objectives.T:
+                spread = _spread_out(column)
+                columns.append(_scaled(spread, keep=float(spread[front].max())))
+        return np.stack(columns, axis=1)
 
     def _limits(self) -> FloatArray:
         """What must be below 0: the specs' excesses, and validity where it is in question."""
@@ -156,12 +151,21 @@ class BayesianAgent(ArchiveAgent):
             columns.append(np.where(invalid, 1.0, -1.0))
         return np.stack(columns, axis=1) if columns else np.empty((len(self._designs), 0))
 
+    def _incumbent(self, goals: FloatArray, limits: FloatArray) -> Incumbent:
+        """What is to be improved on, in terms of goals and limits of all designs."""
+        feasible = self._violation == 0
+        if not feasible.any():
+            total = np.maximum(np.nan_to_num(limits, nan=_FAR), 0).sum(axis=1)
+            return Incumbent(goals.shape[1], np.inf, float(total.min()), None)
+        front = FrontGain(goals[self._front_rows(), 1:], self.rng) if self._front else None
+        return Incumbent(goals.shape[1], float(goals[feasible, 0].min()), 0.0, front)
+
     # -- where it is promising -------------------------------------------------------------------
 
     def _search(
         self, order: NDArray[np.intp], posterior: Posterior, best: Incumbent
     ) -> tuple[Designs, FloatArray]:
-        """Points not told of with their scores ``[m, g]``: random, near the best, climbed to."""
+        """Points not told of with their scores: random, near the best, climbed to."""
         space, rng = self.space, self.rng
         elite = self._designs[order[: max(2, min(20, len(order) // 4))]]
         part = self.candidates // 4
@@ -198,19 +202,25 @@ class BayesianAgent(ArchiveAgent):
         return designs[np.sort(np.array(kept, dtype=np.intp))]
 
     def _score(self, points: Designs, posterior: Posterior, best: Incumbent) -> FloatArray:
-        """Logarithm of expected improvement times chance of feasibility, ``[m, g]``."""
-        g = len(best.goals)
+        """Logarithm of expected improvement times chance of feasibility, ``[m, 1]``.
+
+        For the front a second column has that of the expected gain, ``[m, 2]``.
+        """
         if not len(points):
-            return np.empty((0, g))
+            return np.empty((0, 1 if best.front is None else 2))
         mean, deviation = posterior.predict(points)
-        goals, limits = mean[:, :g], mean[:, g:]
-        if not np.isfinite(best.goals).all():  # nothing is feasible: to become so comes first
+        g = best.goals
+        limits, doubt = mean[:, g:], deviation[:, g:]
+        if not np.isfinite(best.goal):  # nothing is feasible: to become so comes first
             total = np.maximum(limits, 0).sum(axis=1, keepdims=True)
-            open_ = np.where(limits > -deviation[:, g:], deviation[:, g:], 0.0)
+            open_ = np.where(limits > -doubt, doubt, 0.0)
             spread = np.sqrt((open_**2).sum(axis=1, keepdims=True)) + 1e-6
-            return np.asarray(_log_improvement(best.excess - total, spread) - 0.1 * goals)
-        chance = _log_chance(-limits / deviation[:, g:]).sum(axis=1, keepdims=True)
-        return np.asarray(chance + _log_improvement(best.goals - goals, deviation[:, :g]))
+            return np.asarray(_log_improvement(best.excess - total, spread) - 0.1 * mean[:, :1])
+        score = [_log_improvement(best.goal - mean[:, 0], deviation[:, 0])]
+        if best.front is not None:
+            score.append(best.front.log_of(mean[:, 1:g], deviation[:, 1:g]))
+        chance = _log_chance(-limits / doubt).sum(axis=1, keepdims=True)
+        return np.asarray(np.stack(score, axis=1) + chance)
 
     def _choose(
         self,
@@ -220,36 +230,38 @@ class BayesianAgent(ArchiveAgent):
         posterior: Posterior,
         best: Incumbent,
     ) -> Designs:
-        """``n`` of the points, or all of them, one after the other."""
-        if self._front or n == 1 or not len(points):
-            left = score.copy()
-            picks = np.empty(min(n, len(points)), dtype=np.intp)
-            for i in range(len(picks)):
-                picks[i] = left[:, i % score.shape[1]].argmax()
-                left[picks[i]] = -np.inf
-            return points[picks]
-        size = max(_SHORTLIST, 3 * n)
-        short = np.argsort(-score[:, 0], kind="stable")[:size]
-        points, g = points[short], len(best.goals)
+        """``n`` of the points, or all of them, one after the other; by turns for each score."""
+        size, turns = max(_SHORTLIST, 3 * n) // score.shape[1], score.shape[1]
+        short = np.unique(np.argsort(-score, axis=0, kind="stable")[:size])
+        points, g = points[short], best.goals
         waiting = [np.frombuffer(key, dtype=np.int32) for key in self._pending]
         known = np.array(waiting, dtype=np.int32).reshape(len(waiting), len(self.space))
-        both = np.concatenate([known[-_SHORTLIST:], points])
-        covariance = posterior.covariance(both)
-        for row in range(len(both) - len(points)):
+        known = known[-_SHORTLIST:]
+        covariance = posterior.covariance(np.concatenate([known, points]))
+        for row in range(len(known)):
             _believe(covariance, row)
-        covariance = covariance[len(both) - len(points) :, len(both) - len(points) :]
+        covariance = covariance[len(known) :, len(known) :]
         mean, deviation = posterior.predict(points)
+        if best.front is not None and len(known):
+            best.front.believe(posterior.predict(known)[0][:, 1:g])
         chance = _log_chance(-mean[:, g:] / deviation[:, g:]).sum(axis=1)
-        believed, chosen = float(best.goals[0]), list[int]()
-        for _ in range(min(n, len(points))):
-            if np.isfinite(believed):
-                narrowed = np.sqrt(np.maximum(covariance.diagonal(), 1e-12))
-                value = chance + _log_improvement(believed - mean[:, 0], narrowed)
-            else:
+        first = int(self.rng.integers(turns)) if turns > 1 and n % turns else 0
+        chosen = list[int]()
+        for i in range(min(n, len(points))):
+            narrowed = np.sqrt(np.maximum(covariance.diagonal(), 1e-12))
+            if not np.isfinite(best.goal):
                 value = score[short, 0].copy()
+            elif best.front is not None and (first + i) % turns:
+                # What is believed of one goal narrows the others alike.
+                ratio = np.minimum(narrowed / deviation[:, 0], 1.0)[:, None]
+                value = chance + best.front.log_of(mean[:, 1:g], deviation[:, 1:g] * ratio)
+            else:
+                value = chance + _log_improvement(best.goal - mean[:, 0], narrowed)
             value[chosen] = -np.inf
             chosen.append(int(value.argmax()))
             _believe(covariance, chosen[-1])
+            if best.front is not None:
+                best.front.believe(mean[chosen[-1:], 1:g])
         return points[chosen]
 
 
@@ -269,13 +281,14 @@ def _spread_out(values: FloatArray) -> FloatArray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _scaled(values: FloatArray) -> FloatArray:
-    """Values to be low, standardised; the bad tail is cut, what is missing stays NaN."""
+def _scaled(values: FloatArray, keep: float = -np.inf) -> FloatArray:
+    """Values to be low, standardised; the bad tail above ``keep`` is cut, NaN stays."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return np.zeros_like(values)
     low, middle = np.quantile(finite, [0.05, 0.5])
-    cut = np.minimum(finite, middle + 2.0 * (middle - low) if middle > low else finite.max())
+    most = max(keep, middle + 2.0 * (middle - low)) if middle > low else finite.max()
+    cut = np.minimum(finite, most)
     scaled = np.full_like(values, np.nan)
     scaled[np.isfinite(values)] = (cut - cut.mean()) / (cut.std() or 1.0)
     return scaled

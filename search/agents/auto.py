@@ -24,16 +24,6 @@ WIDE = 80
 COSTLY_MS = 20.0
 """Milliseconds of an evaluation from which on a model does not slow a search down."""
 
-REWARD_FIRST = 60
-"""Designs before it goes for the front of several objectives too. With 60 in place of 0, the reward
-on nasaic-w1 after 100 evaluations is 95.40 in place of 94.78, and the share of the front of
-resnet18-asic after 200 is 90 in place of 92 %."""
-
-PATIENCE = 12
-"""Designs without a new one on the front, after which proposals go for the reward until there is
-one: small fronts are soon complete. With it the regret after 200 is 1e-4 and 2e-4 on dram-cloud-1
-and dram-random (without: 2e-4 and 4e-4); the front of resnet18-asic is 90 % with and without."""
-
 
 @dataclass(frozen=True)
 class AutoOptions:
@@ -53,8 +43,7 @@ class Auto(Agent):
     The first 1,000 evaluations go to `GaussianProcess` (to `Forest` where there are 80 parameters
     or more), all of them where an evaluation takes 20 ms or more. What follows goes to
     `RegularizedEvolution`, or to `Nsga2` where there are several objectives, told of all before.
-    Where there are several, the first 60 proposals go for the reward, half of the others for the
-    front for as long as it grows.
+    Where there are several, half of a model's proposals go for the reward, half for the front.
     """
 
     Options = AutoOptions
@@ -66,15 +55,12 @@ class Auto(Agent):
         super().__init__(statement, seed, options)
         at_least("auto", "evaluation_ms", self.options.evaluation_ms, 0)
         several = len(statement.objectives) > 1
-        self._model: BayesianAgent
-        if len(statement.space) < WIDE:
-            chosen = GaussianProcessOptions(multi_objective=several, front_after=REWARD_FIRST)
-            self._model = GaussianProcess(statement, seed, chosen)
-        else:
-            self._model = Forest(
-                statement, seed, ForestOptions(multi_objective=several, front_after=REWARD_FIRST)
-            )
-        self._model.patience = PATIENCE
+        wide = len(statement.space) >= WIDE
+        self._model: BayesianAgent = (
+            Forest(statement, seed, ForestOptions(multi_objective=several))
+            if wide
+            else GaussianProcess(statement, seed, GaussianProcessOptions(multi_objective=several))
+        )
         self._evolution = (Nsga2 if several else RegularizedEvolution)(statement, seed)
         self._asked = 0
 

@@ -27,15 +27,13 @@ class ForestOptions:
         start: Designs of the Latin hypercube to begin with.
         batch: Designs per round.
         trees: Trees of the forest.
-        multi_objective: Whether it goes for the front of the objectives in place of the reward.
-        front_after: Designs it is told of before it does so; up to then it goes for the reward.
+        multi_objective: Whether half of its proposals go for the front of the objectives.
     """
 
     start: int = 24
     batch: int = 8
     trees: int = 48
     multi_objective: bool = False
-    front_after: int = 0
 
 
 class Forest(BayesianAgent):

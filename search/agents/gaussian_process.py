@@ -33,15 +33,13 @@ class GaussianProcessOptions:
         start: Designs of the Latin hypercube to begin with.
         batch: Designs per round.
         most: Designs that the processes are conditioned on, the best and the latest ones.
-        multi_objective: Whether it goes for the front of the objectives in place of the reward.
-        front_after: Designs it is told of before it does so; up to then it goes for the reward.
+        multi_objective: Whether half of its proposals go for the front of the objectives.
     """
 
     start: int = 20
     batch: int = 8
     most: int = 200
     multi_objective: bool = False
-    front_after: int = 0
 
 
 class GaussianProcess(BayesianAgent):

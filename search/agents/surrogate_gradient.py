@@ -48,7 +48,6 @@ class SurrogateGradientOptions:
         climb: Steps of each.
         optimism: Standard deviations that are added to the mean while climbing.
         multi_objective: Whether it goes for the front of the objectives in place of the reward.
-        front_after: Designs it is told of before it does so; up to then it goes for the reward.
     """
 
     start: int = 24
@@ -61,7 +60,6 @@ class SurrogateGradientOptions:
     climb: int = 20
     optimism: float = 1.0
     multi_objective: bool = False
-    front_after: int = 0
 
 
 class SurrogateGradient(BayesianAgent):
@@ -115,19 +113,23 @@ class SurrogateGradient(BayesianAgent):
         from codesign_gym.search.surrogate import NOISE, ascend
 
         assert self._ensemble is not None
-        ensemble, g, s = self._ensemble, len(best.goals), self.options.climbers
+        ensemble, g, s = self._ensemble, best.goals, self.options.climbers
         elite = self._designs[order[: max(2, min(s, len(order) // 4))]]
         part = max(1, s // 4)
         near = elite[self.rng.integers(0, len(elite), max(1, s - part))]
         near = mutate(self.space, near, self.rng, rate=1 / len(self.space))
         starts = np.concatenate([latin_hypercube(self.space, part, self.rng), near])
-        goal = torch.arange(len(starts)) % g
+        weights = torch.zeros(len(starts), g)
+        weights[:, 0] = 1.0
+        if best.front is not None:  # every other one climbs to a place of its own on the front
+            drawn = self.rng.dirichlet(np.ones(g - 1), size=len(starts))[1::2]
+            weights[1::2] = torch.tensor(np.pad(drawn, ((0, 0), (1, 0))), dtype=torch.float32)
 
         def value(relaxed: Tensor) -> Tensor:
             outputs = ensemble.outputs(relaxed)
             mean = outputs.mean(dim=0)
             spread = torch.sqrt(outputs.var(dim=0, correction=0) + NOISE)
-            hoped = (mean - self.options.optimism * spread)[torch.arange(len(goal)), goal]
+            hoped = ((mean - self.options.optimism * spread)[:, :g] * weights).sum(dim=1)
             chance: Tensor = torch.special.log_ndtr(-mean[:, g:] / spread[:, g:])
             return chance.sum(dim=1) - hoped
 

@@ -148,7 +148,7 @@ def test_draws_follow_the_density() -> None:
 
 def posterior(agent: BayesianAgent) -> Posterior:
     order = agent._best_first(False)
-    return agent._fit(order, agent._goals(1), agent._limits())
+    return agent._fit(order, agent._goals(), agent._limits())
 
 
 @pytest.mark.parametrize("name", ["forest", "gp"])
@@ -156,7 +156,7 @@ def test_a_model_knows_what_it_was_told_and_doubts_the_rest(name: str) -> None:
     agent = told(name, TABLES, 150)
     assert isinstance(agent, BayesianAgent)
     model = posterior(agent)
-    goals = np.concatenate([agent._goals(1), agent._limits()], axis=1)
+    goals = np.concatenate([agent._goals(), agent._limits()], axis=1)
     mean, deviation = model.predict(agent._designs)
     assert mean.shape == goals.shape == (len(agent._designs), 2)
     assert np.abs(mean - goals).mean() < 0.1
@@ -206,7 +206,7 @@ def test_a_process_leaves_out_what_was_not_measured() -> None:
     assert isinstance(agent, GaussianProcess)
     spared = np.arange(len(agent._designs)) % 2 == 1
     agent._values[spared] = np.nan
-    goals = agent._goals(1)
+    goals = agent._goals()
     np.testing.assert_array_equal(np.isnan(goals[:, 0]), spared)
     every = np.arange(len(goals))
     points = TABLES.space.sample(50, 9)
