@@ -74,6 +74,8 @@ class BayesianAgent(ArchiveAgent):
     name: ClassVar[str]
     candidates: ClassVar[int] = 512
     climbs: ClassVar[int] = 2
+    ranked: ClassVar[bool] = False
+    """Whether a reward's rank counts beside its size."""
     options: Any
 
     def __init__(
@@ -131,7 +133,8 @@ class BayesianAgent(ArchiveAgent):
 
     def _goals(self) -> FloatArray:
         """What is to be low, about standardised: the reward; for the front, the objectives too."""
-        columns = [_ranked_too(_scaled(-_spread_out(self._values)))]
+        reward = _scaled(-_spread_out(self._values))
+        columns = [_ranked_too(reward) if self.ranked else reward]
         if self._front:
             front = self._front_rows()
             for column in self._objectives.T:

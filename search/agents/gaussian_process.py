@@ -46,6 +46,7 @@ class GaussianProcess(BayesianAgent):
     """Models the reward and every spec by a Gaussian process on the choices."""
 
     name: ClassVar[str] = "gp"
+    ranked: ClassVar[bool] = True
     Options = GaussianProcessOptions
     options: GaussianProcessOptions
 

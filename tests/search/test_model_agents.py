@@ -353,3 +353,15 @@ def test_auto_keeps_the_model_where_evaluations_are_costly(
 def test_options_out_of_range(agent: str, option: str, value: object) -> None:
     with pytest.raises(InputError, match=f"option '{option}' of {agent} must be"):
         make_agent(agent, ORDINAL, 0, **{option: value})
+
+
+def test_ranks_tell_apart_what_is_close_at_the_top() -> None:
+    values = np.concatenate([np.linspace(0, 1e-3, 20), np.linspace(1, 2, 80), [np.nan]])
+    mixed = bayesian._ranked_too(bayesian._scaled(values))
+    assert np.isnan(mixed[-1])
+    assert np.isfinite(mixed[:-1]).all()
+    assert (np.diff(mixed[:-1]) >= 0).all()
+    before = bayesian._scaled(values)
+    assert np.ptp(mixed[:20]) > 100 * np.ptp(before[:20])
+    np.testing.assert_array_equal(bayesian._ranked_too(np.full(3, np.nan)), np.full(3, np.nan))
+    assert (bayesian._ranked_too(np.ones(4)) == 0).all()
