@@ -235,7 +235,8 @@ class BayesianAgent(ArchiveAgent):
     ) -> Designs:
         """``n`` of the points, or all of them, one after the other; by turns for each score."""
         size, turns = max(_SHORTLIST, 3 * n) // score.shape[1], score.shape[1]
-        short = np.unique(np.argsort(-score, axis=0, kind="stable")[:size])
+        best_first = np.argsort(-score, axis=0, kind="stable")[:size].T.ravel()
+        short = np.array(list(dict.fromkeys(best_first.tolist())), dtype=np.intp)
         points, g = points[short], best.goals
         waiting = [np.frombuffer(key, dtype=np.int32) for key in self._pending]
         known = np.array(waiting, dtype=np.int32).reshape(len(waiting), len(self.space))
