@@ -49,8 +49,9 @@ class FbNetV5SupernetOptions(SupernetOptions):
     """
 
     width: int = 8
+    choice_rate: float = 6e-2
     draws: int = 5
-    entropy: float = 0.01
+    entropy: float = 3e-3
     clip: float = 5.0
 
 

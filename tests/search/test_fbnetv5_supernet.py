@@ -13,8 +13,9 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from codesign_gym.cost_models.accuracy.supernet_rules import SinglePath
-from codesign_gym.envs import DesignProblem
+from codesign_gym.envs import DesignProblem, make_problem
 from codesign_gym.envs.nas_problems import nas_mnist1d_tasks
+from codesign_gym.envs.rewards import WeightedProduct
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.testing import synthetic_problems
 from codesign_gym.search import make_agent, search
@@ -94,6 +95,17 @@ def test_an_objective_alone_is_searched_alone() -> None:
     # Problems with other objectives: the supernet is all there is to learn from.
     other = made(synthetic_problems()["supernet"])
     assert [task.metric for task in other.tasks] == ["accuracy"]
+
+
+def test_an_objective_alone_needs_no_network_to_be_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("a network was trained")
+
+    monkeypatch.setattr("codesign_gym.cost_models.accuracy.scratch_model.train_network", refused)
+    problem = make_problem("nas-mnist1d-tasks", objectives=["r2_pct"])
+    assert problem.reward == WeightedProduct({"r2_pct": 1.0}, {"r2_pct": 100.0})
 
 
 def test_the_same_seed_learns_the_same() -> None:
