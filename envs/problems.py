@@ -119,9 +119,9 @@ def balanced_reward(problem: DesignProblem) -> WeightedProduct:
     weight = 1 / len(problem.objectives)
     weights = {m.name: -m.sign * weight for m in problem.objectives}
     own = problem.reward
-    if isinstance(own, WeightedProduct) and any(model.expensive for model in problem.models):
-        if weights.keys() <= own.references.keys():
-            return WeightedProduct(weights, {name: own.references[name] for name in weights})
+    expensive = any(model.expensive for model in problem.models)
+    if expensive and isinstance(own, WeightedProduct) and weights.keys() <= own.references.keys():
+        return WeightedProduct(weights, {name: own.references[name] for name in weights})
     metrics = problem.evaluate(problem.space.sample(512, 0)).metrics
     if not metrics.valid.any():
         raise InputError(f"problem {problem.name!r}: none of 512 random designs is valid")
