@@ -46,10 +46,48 @@ def nas_mnist1d(
     )
 
 
+TASKS = ("mnist1d", "mnist1d-denoise", "mnist1d-stroke")
+"""What the cells of ``nas-mnist1d-tasks`` are trained on."""
+
+
+def nas_mnist1d_tasks(
+    epochs: int = 10, seeds: int = 2, supernet_epochs: int = 20, training_size: int = TRAINING_SIZE
+) -> DesignProblem:
+    """The best cell for each of three tasks, trained on each of them when it is evaluated.
+
+    Args:
+        epochs: Epochs that each network trains.
+        seeds: Trainings of each for each task, whose mean counts.
+        supernet_epochs: Epochs that a supernet trains unless an agent is told otherwise.
+        training_size: The first so many of the 4,000 training sequences are used.
+    """
+    models = tuple(
+        ScratchModel(SPACE, task, seeds=range(seeds), epochs=epochs, size=training_size)
+        for task in TASKS
+    )
+    names = tuple(model.metrics[0].name for model in models)
+    return DesignProblem(
+        name="nas-mnist1d-tasks",
+        space=models[0].space,
+        models=models,
+        objective_names=names,
+        specs=(),
+        reward=WeightedProduct(dict.fromkeys(names, 1 / len(names)), dict.fromkeys(names, 100.0)),
+        description=f"cells on MNIST-1D, trained for {epochs} epochs on each of {len(TASKS)} tasks",
+        source="NAS-Bench-201 (arXiv 2001.00326) in one dimension",
+        supernet=SupernetTask(
+            SPACE, TASKS[0], TASKS[1:], size=training_size, epochs=supernet_epochs
+        ),
+    )
+
+
 def trained_once() -> DesignProblem:
     """The same where each network is trained once: accuracies are noisier, and cost half."""
     return nas_mnist1d(seeds=1)
 
 
-NAS_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {"nas-mnist1d": nas_mnist1d}
+NAS_PROBLEMS: dict[str, Callable[..., DesignProblem]] = {
+    "nas-mnist1d": nas_mnist1d,
+    "nas-mnist1d-tasks": nas_mnist1d_tasks,
+}
 """Name -> function that makes the problem."""

@@ -111,17 +111,24 @@ def _in_own_unit(spec: Spec, known: Sequence[str]) -> Spec:
 def balanced_reward(problem: DesignProblem) -> WeightedProduct:
     """Equal weights for all objectives, each relative to the median of 512 random designs.
 
+    Where designs are expensive, each is relative to what it is in the problem's own reward.
+
     Raises:
         InputError: An objective's median is not above 0: give the problem a reward of its own.
     """
+    weight = 1 / len(problem.objectives)
+    weights = {m.name: -m.sign * weight for m in problem.objectives}
+    own = problem.reward
+    expensive = any(model.expensive for model in problem.models)
+    if expensive and isinstance(own, WeightedProduct) and weights.keys() <= own.references.keys():
+        return WeightedProduct(weights, {name: own.references[name] for name in weights})
     metrics = problem.evaluate(problem.space.sample(512, 0)).metrics
     if not metrics.valid.any():
         raise InputError(f"problem {problem.name!r}: none of 512 random designs is valid")
     references = {
         m.name: float(np.median(metrics[m.name][metrics.valid])) for m in problem.objectives
     }
-    weight = 1 / len(references)
-    return WeightedProduct({m.name: -m.sign * weight for m in problem.objectives}, references)
+    return WeightedProduct(weights, references)
 
 
 def list_problems() -> list[str]:

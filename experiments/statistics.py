@@ -124,3 +124,13 @@ def _wins(ours: FloatArray, theirs: FloatArray) -> FloatArray:
     """Of each pair of runs of each task, 1 where ours is higher and a half for ties, [t, s, r]."""
     higher, equal = ours[:, :, None] > theirs[:, None], ours[:, :, None] == theirs[:, None]
     return np.where(higher, 1.0, 0.5 * equal)
+
+
+def share_better(known: FloatArray, scores: FloatArray) -> FloatArray:
+    """The share of known scores ``[w]`` that is above each of some ``[...]``, in percent.
+
+    >>> share_better(np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 4.0]))
+    array([50.,  0.])
+    """
+    better: FloatArray = (known > scores[..., None]).mean(axis=-1) * 100
+    return better

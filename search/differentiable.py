@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codesign_gym.cost_models.accuracy.supernet_torch import Weighted
+from codesign_gym.cost_models.accuracy.supernet_rules import Weighted
 
 FloatArray = NDArray[np.float64]
 

@@ -17,6 +17,7 @@ from codesign_gym.search.agents import (
     Dqn,
     Eas,
     FbNetV5,
+    FbNetV5Supernet,
     Forest,
     GaussianProcess,
     Genetic,
@@ -55,6 +56,7 @@ AGENTS.register("catcma")(CatCma)
 AGENTS.register("dqn")(Dqn)
 AGENTS.register("eas")(Eas)
 AGENTS.register("fbnetv5")(FbNetV5)
+AGENTS.register("fbnetv5-supernet")(FbNetV5Supernet)
 AGENTS.register("forest")(Forest)
 AGENTS.register("genetic")(Genetic)
 AGENTS.register("gp")(GaussianProcess)

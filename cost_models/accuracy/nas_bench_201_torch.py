@@ -166,6 +166,33 @@ class ImageNetwork(Grouped):
         return cls(_indices(network, OPERATIONS), seeds=seeds)
 
 
+def heads(width: int, dense: bool, seeds: int = 1) -> nn.ModuleList:
+    """What reads the stages: one classifier, or a head on each that says a score per position."""
+    channels, answers = seeds * width, seeds * (1 if dense else CLASSES)
+    return nn.ModuleList(
+        nn.Sequential(
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+            nn.Identity() if dense else nn.AdaptiveAvgPool1d(1),
+            nn.Conv1d(channels, answers, 1, groups=seeds),
+        )
+        for _ in range(STAGES if dense else 1)
+    )
+
+
+def answer(heads: nn.ModuleList, levels: Sequence[Tensor], seeds: int = 1) -> Tensor:
+    """What `heads` say of the stages' outputs: ``[b, s, 10]``, or ``[b, s, 40]`` if dense."""
+    if len(heads) == 1:
+        scores: Tensor = heads[0](levels[-1])
+        return scores.view(len(scores), seeds, CLASSES)
+    return torch.stack(
+        [
+            head(level).repeat_interleave(2**stage, dim=2)
+            for stage, (head, level) in enumerate(zip(heads, levels, strict=True))
+        ]
+    ).sum(0)
+
+
 class SequenceNetwork(Grouped):
     """A cell on sequences: stem, three stages of one cell, pooled linear classifier.
 
@@ -187,37 +214,22 @@ class SequenceNetwork(Grouped):
         seeds: int = 1,
     ) -> None:
         super().__init__(seeds)
-        self.dense = dense
-        channels = seeds * width
         self.stem = conv_norm(1, width, 3, 1, relu=False, seeds=seeds)
         self.cells = nn.ModuleList(cell(design, width, 1, seeds) for _ in range(STAGES))
-        answers = seeds * (1 if dense else CLASSES)
-        self.heads = nn.ModuleList(
-            nn.Sequential(
-                nn.BatchNorm1d(channels),
-                nn.ReLU(),
-                nn.Identity() if dense else nn.AdaptiveAvgPool1d(1),
-                nn.Conv1d(channels, answers, 1, groups=seeds),
-            )
-            for _ in range(STAGES if dense else 1)
-        )
+        self.heads = heads(width, dense, seeds)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores for sequences ``[b, s, 40]``: ``[b, s, 10]``, or ``[b, s, 40]`` if dense."""
-        levels = []
+        return answer(self.heads, self.levels(x), self.seeds)
+
+    def levels(self, x: Tensor) -> list[Tensor]:
+        """What each stage gives, ``[b, s*c, l]``, for sequences ``[b, s, 40]``."""
+        found = []
         features = self.stem(x)
         for stage, module in enumerate(self.cells):
             features = module(functional.avg_pool1d(features, 2) if stage else features)
-            levels.append(features)
-        if not self.dense:
-            scores: Tensor = self.heads[0](levels[-1])
-            return scores.view(len(x), self.seeds, CLASSES)
-        return torch.stack(
-            [
-                head(level).repeat_interleave(2**stage, dim=2)
-                for stage, (head, level) in enumerate(zip(self.heads, levels, strict=True))
-            ]
-        ).sum(0)
+            found.append(features)
+        return found
 
     @classmethod
     def of(cls, network: Mapping[str, object], seeds: int = 1) -> SequenceNetwork:

@@ -64,9 +64,7 @@ class ScratchModel(CostModel):
         self.name = f"scratch-{space}-{task}"
         self.space, self.space_name = make_space(space), space
         self.fidelity = self.recipe.epochs
-        self.metrics = (
-            Metric(f"{about.metric}_pct", "%", "max", f"{about.about}, mean of the seeds"),
-        )
+        self.metrics = (Metric(about.score, "%", "max", f"{about.about}, mean of the seeds"),)
         self.seeds, self._task, self._size = tuple(seeds), about, size
         self._known: dict[bytes, tuple[float, str]] = {}
 
@@ -87,8 +85,7 @@ class ScratchModel(CostModel):
 
     def _train(self, network: dict[str, Any]) -> tuple[float, str]:
         """Mean accuracy in percent, and why there is none."""
-        data = self._task.data().first(self._size)
-        task = self._task._replace(data=lambda: data)
+        task = self._task.first(self._size)
         try:
             trained = train_network(self.space_name, network, task, self.seeds, self.recipe)
         except (MemoryError, RuntimeError) as error:
@@ -97,4 +94,4 @@ class ScratchModel(CostModel):
             raise
         if not trained.finite:
             return self.metrics[0].worst, "training diverged: weights are no numbers"
-        return float(100 * trained.correct[:, -1].mean() / len(data.x_test)), ""
+        return float(100 * trained.correct[:, -1].mean() / len(task.data().x_test)), ""

@@ -7,7 +7,6 @@ ICCV 2021, arXiv 1907.01845).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -64,9 +63,7 @@ class SupernetModel(CostModel):
         about = get_task(task)
         self.name = f"supernet-{space}-{task}"
         self.space, self.space_name = make_space(space), space
-        self.metrics = (
-            Metric(f"{about.metric}_pct", "%", "max", f"{about.about}, inherited weights"),
-        )
+        self.metrics = (Metric(about.score, "%", "max", f"{about.about}, inherited weights"),)
         self._task, self._epochs, self._seed = about, epochs, seed
         self._size, self._rate = size, learning_rate
 
@@ -79,28 +76,29 @@ class SupernetModel(CostModel):
             values = np.full((len(designs), 1), self.metrics[0].worst)
             return Metrics(self.metrics, values, {fault: np.ones(len(designs), dtype=np.bool_)})
         with one_thread():
-            shares = inherited_credit(net, self._task.data(), self._task.metric, designs)
+            shares = inherited_credit(net, self._task, designs)
         return Metrics(self.metrics, 100 * shares[:, None])
 
     @cached_property
     def _trained(self) -> tuple[Supernet, str]:
         """The supernet, and why its training ended early."""
-        from codesign_gym.cost_models.accuracy.supernet_torch import SinglePath, supernet
+        from codesign_gym.cost_models.accuracy.supernet_rules import SinglePath
         from codesign_gym.cost_models.accuracy.supernet_training import (
             Diverged,
             Lessons,
+            fair_paths,
         )
+        from codesign_gym.cost_models.accuracy.supernets import supernet
 
-        net = supernet(self.space_name, self._task.metric, seed=self._seed, scaled=True)
+        net = supernet(self.space_name, [self._task.metric], seed=self._seed, scaled=True)
         recipe = Recipe(self._epochs, learning_rate=self._rate)
         rng = np.random.default_rng(self._seed)
-        data = self._task.data().first(self._size)
-        lessons = Lessons(net, data, self._task.metric, recipe, rng, held_out=0.0)
+        lessons = Lessons(net, [self._task.first(self._size)], recipe, rng, held_out=0.0)
         try:
             with one_thread():
                 for _ in range(self._epochs):
                     for batch, _ in lessons.batches():
-                        lessons.step(batch, *map(SinglePath, _fair(net.choices, rng)))
+                        lessons.step(batch, *map(SinglePath, fair_paths(net.choices, rng)))
         except Diverged as error:
             return net, str(error)
         except (MemoryError, RuntimeError) as error:
@@ -108,11 +106,3 @@ class SupernetModel(CostModel):
                 return net, OUT_OF_MEMORY
             raise
         return net, ""
-
-
-def _fair(choices: Sequence[int], rng: np.random.Generator) -> list[list[int]]:
-    """Random paths in which every candidate of the places with most of them occurs once."""
-    most = max(choices)
-    places = [np.resize(rng.permutation(n), most) for n in choices]
-    paths: list[list[int]] = np.stack(places, axis=1).tolist()
-    return paths

@@ -54,12 +54,25 @@ class Task(NamedTuple):
             of a sequence's variance that is explained, at least 0, mean over the test sequences).
         about: What it is, in a few words.
         made: How the data are made, for the provenance of a table.
+        sequences: Name of the sequences, the same of tasks that ask different things of the same
+            ones.
     """
 
     data: Callable[[], Data]
     metric: str
     about: str
     made: str
+    sequences: str = "mnist1d"
+
+    @property
+    def score(self) -> str:
+        """Name of the metric of networks that are trained on it."""
+        return f"{self.metric}_pct"
+
+    def first(self, size: int) -> Task:
+        """The same with the first ``size`` of the training sequences."""
+        data = self.data().first(size)
+        return self._replace(data=lambda: data)
 
 
 def _generate(templates: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -142,6 +155,7 @@ TASKS: dict[str, Task] = {
         "accuracy",
         "test accuracy on MNIST-1D with permuted positions",
         "make_dataset with shuffle_seq=True",
+        sequences="mnist1d-shuffled",
     ),
     "mnist1d-stroke": Task(
         mnist1d_stroke,

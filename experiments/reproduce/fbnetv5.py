@@ -4,7 +4,8 @@ Wu et al., "FBNetV5: Neural Architecture Search for Multiple Tasks in One Run" (
 find networks for classification, segmentation and detection in one search whose cost does not grow
 with the number of tasks, each as good as, or better than, what was known for its task. Here every
 network of a benchmark has been trained on every task, so that what a search finds has a place among
-all of them: TransNAS-Bench-101 (Duan et al., CVPR 2021), and our own three tasks.
+all of them: TransNAS-Bench-101 (Duan et al., CVPR 2021), and our own three tasks. The last part
+trains: one supernet with the heads of all three against one for each, see `fbnetv5_supernet`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,16 @@ from codesign_gym.cost_models.accuracy.csv_columns import data_file
 from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.envs import DesignProblem, Evaluator, make_problem
 from codesign_gym.envs.rewards import MeanQuantile
+from codesign_gym.experiments.reproduce.fbnetv5_supernet import (
+    MOST_SEEDS,
+    trained_claims,
+    trained_drawing,
+    trained_rows,
+    trained_searches,
+    trained_steps,
+)
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
-from codesign_gym.experiments.statistics import FloatArray
+from codesign_gym.experiments.statistics import FloatArray, share_better
 from codesign_gym.search import Agent, make_agent
 from codesign_gym.search.agents.fbnetv5 import FbNetV5
 from codesign_gym.search_spaces import Designs, InputError
@@ -93,7 +102,7 @@ class Bench:
         """The share of the measured designs that is better, ``[..., t]``, in percent."""
         return np.stack(
             [
-                (self.values[:, task] > scores[..., task, None]).mean(axis=-1) * 100
+                share_better(self.values[:, task], scores[..., task])
                 for task in range(len(self.tasks))
             ],
             axis=-1,
@@ -129,12 +138,19 @@ def _bench(title: str, problem: DesignProblem, budget: int) -> Bench:
     return Bench(title, problem, -everything.objectives[valid], share, ceil(budget / share))
 
 
-def study(settings: Settings, columns: Sequence[str] = COLUMNS) -> Finding:
-    """Search all benchmarks in all ways; what is found for each task, and what it costs."""
+def study(settings: Settings, columns: Sequence[str] = COLUMNS, **trained: Any) -> Finding:
+    """Search all benchmarks in all ways; what is found for each task, and what it costs.
+
+    Args:
+        settings: How large it is to be.
+        columns: Tasks of TransNAS-Bench-101.
+        **trained: Arguments of `trained_searches`, the part with weights that train.
+    """
     if settings.seeds < 2:
         raise InputError(f"seeds must be at least 2, to have a spread, got {settings.seeds}")
     there, skipped = benches(settings.budget, columns)
-    total = settings.seeds * sum(2 + 4 * len(bench.tasks) for bench in there)
+    tabled = settings.seeds * sum(2 + 4 * len(bench.tasks) for bench in there)
+    total = tabled + trained_steps(settings.seeds)
     claims: list[Claim] = []
     tables: dict[str, Sequence[Row]] = {}
     drawings = []
@@ -159,15 +175,26 @@ def study(settings: Settings, columns: Sequence[str] = COLUMNS) -> Finding:
         tables[f"{of}: the likeliest design of each task"] = _mode_rows(bench, mode_of)
         tables[f"{of}: rank correlation of the tasks (Kendall's tau)"] = _tau_rows(bench)
         drawings.append(_drawing(bench, best_of))
+    summary = [claim.measured for claim in claims[::4]]
+    found_trained = trained_searches(
+        settings, lambda more: settings.progress(tabled + more, total), **trained
+    )
+    claims += trained_claims(found_trained)
+    tables["own tasks, weights that train: what was found, trained afresh"] = trained_rows(
+        found_trained
+    )
+    drawings.append(trained_drawing(found_trained))
+    summary.append(f"With weights that train: {claims[-3].measured}")
     return Finding(
         title="Several tasks searched in one run",
         source=SOURCE,
-        summary=" ".join([*(f"{claim.measured}." for claim in claims[::4]), *skipped]),
+        summary=" ".join([*(f"{text}." for text in summary), *skipped]),
         claims=claims,
         tables=tables,
         drawings=drawings,
         settings={
             "seeds": settings.seeds,
+            "seeds of searches that train": min(settings.seeds, MOST_SEEDS),
             "measured designs of a run": settings.budget,
             "benchmarks": [bench.title for bench in there],
             "share of the designs that is measured": {b.title: b.share for b in there},

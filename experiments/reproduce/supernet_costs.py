@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,18 +15,20 @@ from torch.nn import functional
 from codesign_gym.cost_models.accuracy.nas_bench_201_torch import SequenceNetwork
 from codesign_gym.cost_models.accuracy.peak_memory import peak_bytes
 from codesign_gym.cost_models.accuracy.recipe import Recipe
-from codesign_gym.cost_models.accuracy.supernet_torch import (
-    Mixture,
+from codesign_gym.cost_models.accuracy.supernet_rules import (
     Rule,
     SinglePath,
-    Supernet,
     TwoPaths,
     Weighted,
-    supernet,
 )
+from codesign_gym.cost_models.accuracy.supernet_torch import Mixture, Supernet
 from codesign_gym.cost_models.accuracy.supernet_training import Lessons
+from codesign_gym.cost_models.accuracy.supernets import supernet
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.cost_models.threads import one_thread
+from codesign_gym.envs import make_problem
+from codesign_gym.search import make_agent
+from codesign_gym.search.agents.supernet import SupernetAgent
 from codesign_gym.search.differentiable import Architecture
 from codesign_gym.search_spaces import make_space
 
@@ -66,7 +69,7 @@ class Mixed:
         net = supernet(SPACE, share=share, width=width)
         # More epochs than steps are taken: the schedule must not end.
         recipe = Recipe(epochs=100, batch=batch)
-        self.lessons = Lessons(net, get_task(TASK).data(), "accuracy", recipe, rng)
+        self.lessons = Lessons(net, [get_task(TASK)], recipe, rng)
         self.choices = Architecture(net.choices, net.nodes, rng)
         self.own, self.held_out = next(iter(self.lessons.batches()))
 
@@ -110,6 +113,25 @@ def mixture_costs(share: int, width: int) -> tuple[float, float, float]:
         mixed = Mixed(share, width)
         memory = max(step_mb(mixed.choice_step), step_mb(mixed.weight_step))
         return memory, step_s(mixed.weight_step), step_s(mixed.choice_step)
+
+
+def search_s(problem: str, agent: str, objectives: Sequence[str], epochs: int = 4) -> float:
+    """CPU seconds of a search with a supernet: those of a short one, as long as it would be.
+
+    Args:
+        problem: Name of a problem with a supernet.
+        agent: Name of an agent that trains it.
+        objectives: What it searches for.
+        epochs: Of the short search.
+    """
+    searched = replace(make_problem(problem), objective_names=tuple(objectives))
+    made = make_agent(agent, searched, epochs=epochs)
+    assert isinstance(made, SupernetAgent)
+    start = time.process_time()
+    made.learned()
+    short = time.process_time() - start
+    assert searched.supernet is not None
+    return short * searched.supernet.epochs / epochs
 
 
 MOVES = tuple((kernel, expansion) for expansion in (3, 6) for kernel in (3, 5, 7))

@@ -8,6 +8,7 @@ from codesign_gym.search.agents.auto import Auto
 from codesign_gym.search.agents.catcma import CatCma
 from codesign_gym.search.agents.eas import Eas
 from codesign_gym.search.agents.fbnetv5 import FbNetV5
+from codesign_gym.search.agents.fbnetv5_supernet import FbNetV5Supernet
 from codesign_gym.search.agents.forest import Forest
 from codesign_gym.search.agents.gaussian_process import GaussianProcess
 from codesign_gym.search.agents.genetic import Genetic
@@ -39,6 +40,7 @@ __all__ = [
     "Dqn",
     "Eas",
     "FbNetV5",
+    "FbNetV5Supernet",
     "Forest",
     "GaussianProcess",
     "Genetic",

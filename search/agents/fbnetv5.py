@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesign_gym.envs import Evaluation, ProblemStatement
+from codesign_gym.search import factored
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.operators import keys, unseen
 from codesign_gym.search.options import at_least, between, one_of
@@ -82,7 +83,6 @@ class FbNetV5(Agent):
         if objectives == [o.cost]:
             raise InputError(f"agent {self.name} needs an objective beside the cost {o.cost!r}")
         self.batch_size = o.batch_size
-        self._owner = np.repeat(np.arange(len(space)), space.nvec)  # parameter of each choice, [K]
         self._logits = np.zeros((len(objectives) - bool(o.cost), int(space.nvec.sum())))
         # Decayed sums of what was told: of the weights of designs, of their scores and the squares
         # of these, by objective; of their weights and of the values that they had, by task.
@@ -98,25 +98,15 @@ class FbNetV5(Agent):
 
     def probabilities(self) -> FloatArray:
         """Chance of each choice for each task, ``[t, K]``."""
-        offsets = self.space.offsets[:-1]
-        top = np.maximum.reduceat(self._logits, offsets, axis=1)[:, self._owner]
-        raised = np.exp(self._logits - top)
-        chances: FloatArray = raised / np.add.reduceat(raised, offsets, axis=1)[:, self._owner]
-        return chances
+        return factored.probabilities(self.space, self._logits)
 
     def modes(self) -> Designs:
         """The design of each task's likeliest choices, ``[t, p]``, in the order of `tasks`."""
         return self.space.from_one_hot(self._logits)
 
-    def log_chances(self, designs: Designs) -> FloatArray:
-        """Log of the chance with which each task draws canonical designs, ``[n, t]``."""
-        logs = np.log(np.maximum(self.probabilities(), 1e-300))
-        found: FloatArray = self._chosen(designs) @ logs.T
-        return found
-
     def ask(self, n: int) -> Designs:
         """``n`` draws from the mean of the tasks' distributions, again where they were seen."""
-        designs = self._draw(n)
+        designs = factored.draw(self.space, self._logits, n, self.rng)
         taken: set[bytes] = set()
         for _ in range(REDRAWN):
             again = []
@@ -126,7 +116,7 @@ class FbNetV5(Agent):
                 taken.add(key)
             if not again:
                 break
-            designs[again] = self._draw(len(again))
+            designs[again] = factored.draw(self.space, self._logits, len(again), self.rng)
             taken.clear()
         designs = unseen(self.space, designs, self._seen, self.rng)
         self._seen.update(keys(designs))
@@ -138,45 +128,15 @@ class FbNetV5(Agent):
         if not len(evaluation):
             return
         o, canonical = self.options, evaluation.designs
-        weights = self._importance(canonical)
+        weights = factored.importance(self.space, self._logits, canonical, o.clip)
         advantages, counted = self._advantages(evaluation, weights)
         pulls = np.where(counted[:, None], weights * advantages, 0.0)  # [n, t]
-        # The gradient of log p is 1 at the choice taken less p, where the parameter counts.
-        active = self.space.active(canonical)[:, self._owner].astype(np.float64)
-        gradient = pulls.T @ self._chosen(canonical)
-        gradient -= (pulls.T @ active) * self.probabilities()
+        gradient = factored.policy_gradient(self.space, self._logits, canonical, pulls)
         # A batch of another size than its own moves as far as its share of one.
         share = len(evaluation) / o.batch_size
         self._logits += o.learning_rate * gradient / o.batch_size
-        self._logits += o.learning_rate * o.entropy * share * self._entropy_slopes()
-
-    def _importance(self, designs: Designs) -> FloatArray:
-        """How much likelier each task draws designs than all do on average, ``[n, t]``, clipped."""
-        logs = self.log_chances(designs)
-        ratios = np.exp(logs - logs.max(axis=1, keepdims=True))
-        clipped: FloatArray = np.minimum(
-            ratios / ratios.mean(axis=1, keepdims=True), self.options.clip
-        )
-        return clipped
-
-    def _draw(self, n: int) -> Designs:
-        tasks = self.rng.integers(0, len(self._logits), size=n)
-        # The largest of log p + Gumbel noise is a draw with probabilities p.
-        noise = self.rng.gumbel(size=(n, self._logits.shape[1]))
-        return self.space.from_one_hot(self._logits[tasks] + noise)
-
-    def _chosen(self, designs: Designs) -> FloatArray:
-        """1 at the choices of active parameters, ``[n, K]``."""
-        active = self.space.active(designs)[:, self._owner]
-        return self.space.one_hot(designs).astype(np.float64) * active
-
-    def _entropy_slopes(self) -> FloatArray:
-        """Gradient of the sum of the parameters' entropies to the logits, ``[t, K]``."""
-        p = self.probabilities()
-        logs = np.log(np.maximum(p, 1e-300))
-        entropy = -np.add.reduceat(p * logs, self.space.offsets[:-1], axis=1)[:, self._owner]
-        slopes: FloatArray = -p * (logs + entropy)
-        return slopes
+        slopes = factored.entropy_slopes(self.space, self._logits)
+        self._logits += o.learning_rate * o.entropy * share * slopes
 
     def _advantages(
         self, evaluation: Evaluation, weights: FloatArray

@@ -20,7 +20,7 @@ from codesign_gym.search.options import at_least, between
 from codesign_gym.search_spaces import InputError
 
 if TYPE_CHECKING:
-    from codesign_gym.cost_models.accuracy.supernet_torch import Weighted
+    from codesign_gym.cost_models.accuracy.supernet_rules import Weighted
 
 BETAS, DECAY = (0.5, 0.999), 1e-3
 """Of Adam for the choices, as in the paper."""

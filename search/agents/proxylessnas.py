@@ -102,7 +102,7 @@ class ProxylessNas(SupernetAgent):
     def _learn(self) -> list[NDArray[np.float64]]:
         import torch
 
-        from codesign_gym.cost_models.accuracy.supernet_torch import SinglePath
+        from codesign_gym.cost_models.accuracy.supernet_rules import SinglePath
         from codesign_gym.search.binary_gates import sample_path
         from codesign_gym.search.differentiable import Architecture
 
@@ -128,7 +128,7 @@ class ProxylessNas(SupernetAgent):
         """One step of two choices at each place."""
         import torch
 
-        from codesign_gym.cost_models.accuracy.supernet_torch import TwoPaths
+        from codesign_gym.cost_models.accuracy.supernet_rules import TwoPaths
         from codesign_gym.search.binary_gates import logit_gradient, sample_pairs, step_two
 
         pairs = sample_pairs(choices, self.rng)
@@ -148,7 +148,7 @@ class ProxylessNas(SupernetAgent):
         """One step along the policy gradient (Williams 1992), by one path's reward."""
         import torch
 
-        from codesign_gym.cost_models.accuracy.supernet_torch import SinglePath
+        from codesign_gym.cost_models.accuracy.supernet_rules import SinglePath
         from codesign_gym.search.binary_gates import sample_path
 
         path = sample_path(choices, self.rng)

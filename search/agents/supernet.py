@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.accuracy.memory_faults import OUT_OF_MEMORY, ran_out_of_memory
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import SupernetTask
-from codesign_gym.cost_models.accuracy.tasks import get_task
+from codesign_gym.cost_models.accuracy.tasks import Task, get_task
 from codesign_gym.envs import Evaluation, ProblemStatement
 from codesign_gym.search.agent import Agent
 from codesign_gym.search.best_first import best_first
@@ -87,6 +87,13 @@ class SupernetAgent(Agent):
         return self.statement.supernet
 
     @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Those of its tasks whose scores are objectives; all of them where none is."""
+        everything = tuple(map(get_task, self.task.tasks))
+        wanted = {metric.name for metric in self.statement.objectives}
+        return tuple(task for task in everything if task.score in wanted) or everything
+
+    @property
     def epochs(self) -> int:
         """Passes over the sequences for the weights."""
         return int(self.options.epochs) or self.task.epochs
@@ -142,14 +149,15 @@ class SupernetAgent(Agent):
 
     def _lessons(self, share: int = 1, scaled: bool = False) -> Lessons:
         """A new supernet, and the data that it learns."""
-        from codesign_gym.cost_models.accuracy.supernet_torch import supernet
         from codesign_gym.cost_models.accuracy.supernet_training import Lessons
+        from codesign_gym.cost_models.accuracy.supernets import supernet
 
-        about, o = get_task(self.task.task), self.options
+        tasks, o = [task.first(self.task.size) for task in self.tasks], self.options
         seed = int(self.rng.integers(2**31))
-        made = supernet(self.task.space, about.metric, share, seed, o.width, scaled)
+        metrics = [task.metric for task in tasks]
+        made = supernet(self.task.space, metrics, share, seed, o.width, scaled)
         recipe = Recipe(self.epochs, o.batch, o.learning_rate)
-        return Lessons(made, about.data().first(self.task.size), about.metric, recipe, self.rng)
+        return Lessons(made, tasks, recipe, self.rng)
 
     def ask(self, n: int) -> Designs:
         """The next ``n`` designs that the supernet thinks best, then random ones."""

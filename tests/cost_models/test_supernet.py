@@ -11,17 +11,21 @@ from torch import Tensor, nn
 
 from codesign_gym.cost_models.accuracy.recipe import Recipe
 from codesign_gym.cost_models.accuracy.supernet import SUPERNET_SPACES, SupernetTask
-from codesign_gym.cost_models.accuracy.supernet_model import SupernetModel, _fair
-from codesign_gym.cost_models.accuracy.supernet_torch import (
-    SUPERNETS,
-    Mixture,
+from codesign_gym.cost_models.accuracy.supernet_model import SupernetModel
+from codesign_gym.cost_models.accuracy.supernet_rules import (
     Rule,
     SinglePath,
     TwoPaths,
     Weighted,
-    supernet,
 )
-from codesign_gym.cost_models.accuracy.supernet_training import Diverged, Lessons
+from codesign_gym.cost_models.accuracy.supernet_torch import Mixture
+from codesign_gym.cost_models.accuracy.supernet_training import (
+    Diverged,
+    Lessons,
+    constant_loss,
+    fair_paths,
+)
+from codesign_gym.cost_models.accuracy.supernets import SUPERNETS, supernet
 from codesign_gym.cost_models.accuracy.tasks import get_task
 from codesign_gym.search_spaces import InputError
 from codesign_gym.search_spaces.networks.nas_bench_201 import EDGES
@@ -112,7 +116,7 @@ def test_partial_channels_pass_the_others_by_and_shuffle() -> None:
 
 def test_the_answers_fit_the_task() -> None:
     assert supernet("nas-bench-201-1d")(X, SinglePath([3] * 6)).shape == (8, 1, 10)
-    dense = supernet("nas-bench-201-1d", "iou")
+    dense = supernet("nas-bench-201-1d", ["iou"])
     assert dense(X, SinglePath([3] * 6)).shape == (8, 1, 40)
     assert set(SUPERNETS) == set(SUPERNET_SPACES)
     with pytest.raises(InputError, match="unknown space with a supernet 'resnet9-1d'"):
@@ -128,10 +132,10 @@ def test_the_first_weights_are_those_of_the_seed() -> None:
 
 
 def lessons(rate: float = 0.01, held_out: float = 0.5, size: int = 100) -> Lessons:
-    data = get_task("mnist1d").data().first(size)
+    task = get_task("mnist1d").first(size)
     recipe = Recipe(epochs=1, batch=20, learning_rate=rate)
     net = supernet("nas-bench-201-1d")
-    return Lessons(net, data, "accuracy", recipe, np.random.default_rng(0), held_out)
+    return Lessons(net, [task], recipe, np.random.default_rng(0), held_out)
 
 
 def test_held_out_sequences_are_others() -> None:
@@ -150,6 +154,54 @@ def test_weights_off_the_path_stay_as_they_are() -> None:
     for name, p in learner.supernet.named_parameters():
         on_path = "candidates" not in name or "candidates.3." in name
         assert torch.equal(p, before[name]) is not on_path, name
+
+
+TASKS = [get_task(name) for name in ("mnist1d", "mnist1d-denoise", "mnist1d-stroke")]
+
+
+def test_heads_of_several_tasks_stand_on_one_trunk() -> None:
+    net = supernet("nas-bench-201-1d", ["accuracy", "r2", "iou"])
+    digits, clean, mask = net.answers(X, SinglePath([3] * 6))
+    assert digits.shape == (8, 1, 10)
+    assert clean.shape == mask.shape == (8, 1, 40)
+    torch.testing.assert_close(net(X, SinglePath([3] * 6)), digits)
+    grown = sum(p.numel() for p in net.parameters())
+    alone = sum(p.numel() for p in supernet("nas-bench-201-1d").parameters())
+    # Two dense heads: on each stage scale and shift of 8 channels, 8 weights, a bias.
+    assert grown - alone == 2 * 3 * (3 * 8 + 1)
+
+
+def test_tasks_are_weighed_by_what_a_constant_answer_loses() -> None:
+    from codesign_gym.cost_models.accuracy.training import MARKING
+
+    for task in TASKS:
+        y = torch.from_numpy(task.data().y[:500])
+        shares = torch.bincount(y).float() / len(y) if task.metric == "accuracy" else None
+        best = y.float().mean() if shares is None else shares.log()
+        best = best.logit() if task.metric == "iou" else best
+        constant = best.expand(len(y), 1, 10 if task.metric == "accuracy" else 40)
+        loss = MARKING[task.metric][0](constant, y[:, None])
+        assert constant_loss(task.metric, y) == pytest.approx(float(loss), rel=1e-5)
+    first = [task.first(100) for task in TASKS]
+    net = supernet("nas-bench-201-1d", [task.metric for task in first])
+    learner = Lessons(net, first, Recipe(1, 20), np.random.default_rng(0))
+    for batch, _ in learner.batches():
+        rule = SinglePath([3] * 6)
+        losses = learner.losses(batch, rule)
+        assert losses.shape == (3,)
+        torch.testing.assert_close(learner.loss(batch, rule), losses.mean())
+        assert 0 <= learner.credit(batch, rule) <= 1
+        before = {name: p.clone() for name, p in net.named_parameters()}
+        learner.step(batch, rule)
+        moved = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
+        assert {f"network.more.{i}.{s}.3.weight" for i in range(2) for s in range(3)} <= moved
+
+
+def test_tasks_of_other_sequences_are_refused() -> None:
+    with pytest.raises(InputError, match="must be of the same sequences, got mnist1d of mnist1d, "):
+        SupernetTask("nas-bench-201-1d", also=("mnist1d-shuffled",))
+    with pytest.raises(InputError, match="tasks of a supernet must differ, got mnist1d, mnist1d"):
+        SupernetTask("nas-bench-201-1d", also=("mnist1d",))
 
 
 def test_training_that_diverges_says_so() -> None:
@@ -174,7 +226,7 @@ def test_inherited_accuracy_is_above_chance() -> None:
 
 
 def test_every_candidate_is_trained_equally_often() -> None:
-    paths = np.array(_fair((5, 5, 2), np.random.default_rng(0)))
+    paths = np.array(fair_paths((5, 5, 2), np.random.default_rng(0)))
     assert paths.shape == (5, 3)
     assert [sorted(column) for column in paths[:, :2].T.tolist()] == [[0, 1, 2, 3, 4]] * 2
     assert np.bincount(paths[:, 2]).min() == 2

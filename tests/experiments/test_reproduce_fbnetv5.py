@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from codesign_gym.cost_models.accuracy.csv_columns import DATA_VARIABLE
-from codesign_gym.experiments.reproduce import fbnetv5
+from codesign_gym.envs import DesignProblem
+from codesign_gym.envs.nas_problems import TASKS, nas_mnist1d_tasks
+from codesign_gym.experiments.reproduce import fbnetv5, supernet_costs
+from codesign_gym.experiments.reproduce.fbnetv5_supernet import TrainedSearches, trained_claims
 from codesign_gym.experiments.reproduce.finding import Settings, write_finding
 from codesign_gym.experiments.reproduce.registry import reproduction
 from codesign_gym.search_spaces import InputError
 from tests.reference import reference
+
+
+def small() -> DesignProblem:
+    return nas_mnist1d_tasks(epochs=1, seeds=1, supernet_epochs=1, training_size=40)
 
 
 def test_without_published_tables_it_says_what_it_skipped(
@@ -20,14 +27,32 @@ def test_without_published_tables_it_says_what_it_skipped(
 ) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supernet_costs, "WARM", 1)
+    monkeypatch.setattr(supernet_costs, "TIMED", 2)
+    monkeypatch.setattr("codesign_gym.envs.nas_problems.small", small, raising=False)
     told: list[tuple[int, int]] = []
-    finding = fbnetv5.study(Settings(2, 3, 1, tmp_path, lambda *done: told.append(done)))
-    assert told[-1] == (28, 28)
+    finding = fbnetv5.study(
+        Settings(2, 3, 1, tmp_path, lambda *done: told.append(done)),
+        problem="codesign_gym.envs.nas_problems:small",
+        judges=(7,),
+        size=40,
+    )
+    assert told[-1] == (28 + 28, 28 + 28)
     assert finding.settings["benchmarks"] == ["own tasks"]
     assert "TransNAS-Bench-101 was skipped: there is no table" in finding.summary
-    assert [claim.holds is None for claim in finding.claims] == [False, True, False, False]
+    undecided = [claim.holds is None for claim in finding.claims]
+    assert undecided == [False, True, False, False, False, False, False]
     assert "too few to compare" in finding.claims[1].measured
-    best, shares, modes, taus = finding.tables.values()
+    best, shares, modes, taus, trained = finding.tables.values()
+    assert [(row["search"], row["task"]) for row in trained] == [
+        (arm, task)
+        for arm in ("one supernet", "a supernet each", "random search, equal cost")
+        for task in TASKS
+    ]
+    for row in trained:
+        assert 0 <= row["worst"] <= row["trained afresh, %"] <= row["best"] <= 100
+        assert 0 <= row["known networks that are better, %"] <= 100
+        assert row["CPU s of the search"] > 0
     assert [row["task"] for row in best] == ["accuracy_pct", "r2_pct", "iou_pct"]
     for row, share in zip(best, shares, strict=False):
         for arm in fbnetv5.ARMS:
@@ -38,7 +63,27 @@ def test_without_published_tables_it_says_what_it_skipped(
     np.testing.assert_allclose(tau, tau.T)
     assert np.diag(tau) == pytest.approx(1)
     _, page = write_finding(finding, tmp_path, "a command")
-    assert "own tasks" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "own tasks" in text
+    assert "a supernet each" in text
+
+
+def test_claims_are_judged_by_the_spread_of_a_supernet_each() -> None:
+    def found(one: float, together_s: float) -> TrainedSearches:
+        each = np.array([[80.0, 80.0, 80.0], [82.0, 82.0, 82.0]])  # deviation 1.41
+        scores = {"one supernet": each + one, "a supernet each": each}
+        scores["random search, equal cost"] = each
+        return TrainedSearches(scores, scores, together_s, np.array([10.0, 20.0, 30.0]), 7)
+
+    for one, cost, held in (
+        (-1.4, 25.0, [True, True, False]),
+        (-1.5, 25.1, [False, False, False]),
+        (0.1, 60.0, [True, False, True]),
+    ):
+        assert [claim.holds for claim in trained_claims(found(one, cost))] == held
+    assert "1.25 times a search for one task, 0.42 times 3 searches" in (
+        trained_claims(found(0.0, 25.0))[1].measured
+    )
 
 
 def test_on_published_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

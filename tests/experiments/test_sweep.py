@@ -212,8 +212,8 @@ def test_a_store_that_is_about_to_be_left_is_waited_for(
 
 def test_the_example_names_every_problem_and_every_agent() -> None:
     examples = Path(__file__).parents[2] / "examples"
-    files = ("every-problem.toml", "growing.toml", "fidelities.toml", "supernets.toml")
-    found = [config for file in files for config in read_sweep(examples / file)]
+    names = ("every-problem", "growing", "fidelities", "supernets", "supernet-of-tasks")
+    found = [config for name in names for config in read_sweep(examples / f"{name}.toml")]
     named = {(config.problem, config.agent) for config in found}
     general = [name for name in list_agents() if serves(name, make_problem("resnet18-asic"))]
     staged = [name for name in list_problems() if make_problem(name).fidelities]
@@ -221,6 +221,7 @@ def test_the_example_names_every_problem_and_every_agent() -> None:
         ("eas-mnist1d", "eas"),
         *((name, "successive-halving") for name in staged),
         *(("nas-mnist1d", name) for name in ("pc-darts", "proxylessnas")),
+        ("nas-mnist1d-tasks", "fbnetv5-supernet"),
     }
     assert named == {*itertools.product(list_problems(), general), *special}
     assert {agent for _, agent in named} == set(list_agents())

@@ -12,9 +12,9 @@ from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.cost_models.metrics import Metric
 from codesign_gym.envs import DesignProblem, Evaluator
 from codesign_gym.envs.rewards import MeanQuantile
-from codesign_gym.search import make_agent
+from codesign_gym.search import factored, make_agent
 from codesign_gym.search.agents import FbNetV5
-from codesign_gym.search_spaces import Categorical, Condition, InputError, SearchSpace
+from codesign_gym.search_spaces import Categorical, Condition, Designs, InputError, SearchSpace
 
 TREE = SearchSpace(
     "tree",
@@ -50,6 +50,10 @@ def made(problem: DesignProblem, seed: int = 0, **options: Any) -> FbNetV5:
     return agent
 
 
+def importance(agent: FbNetV5, designs: Designs) -> np.ndarray:
+    return factored.importance(agent.space, agent._logits, designs, agent.options.clip)
+
+
 def test_every_task_gets_its_own_best_design_from_one_run() -> None:
     problem = several()
     agent, evaluator = made(problem), Evaluator(problem, 100)
@@ -82,10 +86,10 @@ def test_designs_are_drawn_as_often_as_the_mean_of_the_tasks_says() -> None:
     rng = np.random.default_rng(1)
     agent._logits = rng.normal(size=agent._logits.shape)
     designs = TREE.enumerate()
-    chances = np.exp(agent.log_chances(designs)).mean(axis=1)
+    chances = np.exp(factored.log_chances(TREE, agent._logits, designs)).mean(axis=1)
     assert chances.sum() == pytest.approx(1)
     n = 20_000
-    drawn = agent._draw(n)
+    drawn = factored.draw(TREE, agent._logits, n, agent.rng)
     counts = np.array([(drawn == design).all(axis=1).sum() for design in designs])
     # Chi-squared with 8 degrees of freedom: above 32 once in 10,000.
     assert ((counts - n * chances) ** 2 / (n * chances)).sum() < 32
@@ -95,12 +99,12 @@ def test_importance_is_the_share_of_the_proposal_and_is_clipped() -> None:
     problem = several()
     agent, free = made(problem, clip=1.5), made(problem, clip=3)
     designs = CELL.sample(40, 0)
-    assert (agent._importance(designs) == 1).all()
+    assert (importance(agent, designs) == 1).all()
     for one in (agent, free):
         one._logits = np.random.default_rng(2).normal(size=one._logits.shape)
-    weights = free._importance(designs)
+    weights = importance(free, designs)
     np.testing.assert_allclose(weights.mean(axis=1), 1)  # no more than three tasks: never clipped
-    np.testing.assert_allclose(agent._importance(designs), np.minimum(weights, 1.5))
+    np.testing.assert_allclose(importance(agent, designs), np.minimum(weights, 1.5))
 
 
 def test_a_step_follows_the_gradient() -> None:
@@ -110,7 +114,7 @@ def test_a_step_follows_the_gradient() -> None:
     agent._logits = np.random.default_rng(3).normal(size=agent._logits.shape)
     designs = TREE.sample(4, 5)
     evaluation = problem.evaluate(designs)
-    before, weights = agent._logits.copy(), agent._importance(designs)
+    before, weights = agent._logits.copy(), importance(agent, designs)
     agent.tell(designs, evaluation)
     step = agent._logits - before
     judge = made(problem, entropy=0.0, batch_size=4)
@@ -118,8 +122,8 @@ def test_a_step_follows_the_gradient() -> None:
     assert counted.all()
 
     def worth(logits: np.ndarray) -> float:
-        judge._logits = logits
-        return float((weights * advantages * judge.log_chances(designs)).sum() / 4)
+        chances = factored.log_chances(TREE, logits, designs)
+        return float((weights * advantages * chances).sum() / 4)
 
     for place in np.ndindex(before.shape):
         moved = np.zeros_like(before)
@@ -133,7 +137,7 @@ def test_entropy_makes_choices_more_even() -> None:
     agent = made(problem, entropy=1.0, penalty=0.0)
     agent._logits = np.random.default_rng(3).normal(size=agent._logits.shape)
     before = agent.probabilities()
-    slopes = agent._entropy_slopes()
+    slopes = factored.entropy_slopes(CELL, agent._logits)
     agent._logits = agent._logits + 0.1 * slopes
     after = agent.probabilities()
 
@@ -161,9 +165,9 @@ def test_a_cost_is_paid_by_every_task() -> None:
 def test_with_one_objective_it_is_reinforce() -> None:
     problem = replace(several(), objective_names=("ones_pct",))
     agent = made(problem)
-    assert (agent._importance(CELL.sample(8, 0)) == 1).all()
+    assert (importance(agent, CELL.sample(8, 0)) == 1).all()
     agent.search(Evaluator(problem, 60))
-    assert (agent._importance(CELL.sample(8, 0)) == 1).all()
+    assert (importance(agent, CELL.sample(8, 0)) == 1).all()
     assert agent.modes().tolist() == [[1] * 5]
 
 

@@ -29,6 +29,7 @@ def test_registered_agents() -> None:
         "dqn",
         "eas",
         "fbnetv5",
+        "fbnetv5-supernet",
         "forest",
         "genetic",
         "gp",

@@ -114,7 +114,7 @@ def test_the_same_network_is_not_proposed_twice() -> None:
 
 
 def test_operations_that_play_no_part_weigh_nothing() -> None:
-    from codesign_gym.cost_models.accuracy.supernet_torch import supernet
+    from codesign_gym.cost_models.accuracy.supernets import supernet
     from codesign_gym.search.differentiable import Architecture
 
     assert supernet("nas-bench-201-1d").weightless == (0, 1, 4)  # none, skip, average pool
