@@ -108,14 +108,29 @@ def study(
         summary=_summary(claims),
         claims=claims,
         tables={
-            "RMSE in % of the mean on random designs, by random designs trained on": curves,
-            f"RMSE in % of the mean on random designs, by who evaluated the training data ({FOREST}"
-            ", equally many distinct designs)": mixes,
+            **_by_problem("by random designs trained on", problems, curves),
+            **_by_problem(
+                f"by who evaluated the training data ({FOREST}, equally many distinct designs)",
+                problems,
+                mixes,
+            ),
             "CPU time per design, in batches: simulated, and all objectives predicted": speeds,
         },
         drawings=[_drawing(name, curves) for name in problems],
         settings={"seeds": settings.seeds, "budget": settings.budget, "problems": list(problems)},
     )
+
+
+def _by_problem(
+    what: str, problems: Sequence[str], rows: Sequence[Row]
+) -> dict[str, Sequence[Row]]:
+    """A table for each problem: they have objectives of their own."""
+    return {
+        f"{name}: RMSE in % of the mean on random designs, {what}": [
+            row for row in rows if row["problem"] == name
+        ]
+        for name in problems
+    }
 
 
 def _made(problem: DesignProblem, budget: int, tested: int) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def test_proxies_by_data_and_by_who_gathered_them(tmp_path: Path) -> None:
     settings = Settings(1, 40, 1, tmp_path)
     agents = ("regularized-evolution", "random")
     finding = archgym_proxy.study(settings, ["dram-stream"], agents, 100, "extra-trees")
+    for rows in finding.tables.values():
+        assert len({tuple(row) for row in rows}) == 1  # of a table, all have the same columns
     curve, mixes, speeds = finding.tables.values()
     assert [row["rows"] for row in curve] == [100, 300, 800]
     worst = [max(archgym_proxy._objectives(row)) for row in curve]
@@ -64,6 +66,12 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Monk
     pieces[0].write_text("{}")
     with pytest.raises(TypeError):
         study()
+
+
+def test_problems_with_other_objectives_have_tables_of_their_own() -> None:
+    rows = [{"problem": "p", "time": 1.0}, {"problem": "q", "area": 2.0}]
+    tables = archgym_proxy._by_problem("by size", ["p", "q"], rows)
+    assert list(tables.values()) == [rows[:1], rows[1:]]
 
 
 def test_shares_are_equal_and_distinct() -> None:
