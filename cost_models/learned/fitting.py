@@ -234,14 +234,15 @@ def _with_all_rows(residuals: FloatArray, halves: FloatArray, rows: int) -> floa
     """What errors on rows left out shrink by when those are trained on too, 0.5 to 1.
 
     Errors fall with a power of the number of rows; which one, half of them and all but a fold tell.
-    Few rows tell little of it: there, errors are rather expected to stay as they are.
+    Few rows tell little of it: there, errors are rather expected to stay as they are. Errors are
+    compared by what nine tenths of them are below, as intervals are: means are those of a few rows.
 
     Args:
         residuals: Errors of what is trained on all but a fold ``[h]``.
         halves: Errors on the same rows of what is trained on the others of `_half` ``[h]``.
         rows: Rows in all.
     """
-    more, fewer = (max(float(np.abs(errors).mean()), 1e-12) for errors in (residuals, halves))
+    more, fewer = (max(float(np.quantile(np.abs(e), 0.9)), 1e-12) for e in (residuals, halves))
     most = 1 - 1 / _FOLDS
     power = np.log(fewer / more) / np.log(most / 0.5)
     return float(np.clip(most ** (power * rows / (rows + _BELIEVED)), 0.5, 1.0))
