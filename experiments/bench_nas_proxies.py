@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.accuracy.csv_columns import header
 from codesign_gym.cost_models.accuracy.tables import metric_of, space_of, table
 from codesign_gym.cost_models.learned import train_on_designs
+from codesign_gym.cost_models.learned.training import table_of_designs
 from codesign_gym.cost_models.measured.table import MeasuredTable
-from codesign_gym.experiments.bench_rows import Row, row
-from codesign_gym.experiments.scores import point_scores
+from codesign_gym.experiments.bench_rows import Row, coverage_rows, row
+from codesign_gym.experiments.scores import point_scores, scores
 from codesign_gym.search_spaces import Designs, SearchSpace
 
 NAS_TABLES = {
@@ -68,20 +69,21 @@ def _errors(
     designs = latencies.designs
     drawn = designs[np.random.default_rng(0).permutation(len(designs))]
     rest = drawn[max(SIZES) :][:_TESTED]
-    truth = latencies.compute(rest).values_matrix[:, 0]
+    asked = latencies.compute(rest)
+    truth = asked.values_matrix[:, 0]
+    frame = table_of_designs(space, rest, asked)
     for size in SIZES:
         part = drawn[:size]
         metrics = latencies.compute(part)
         learned = train_on_designs(space, part, metrics, model)
         boosted = _boosting(space, part, metrics.values_matrix[:, 0])
-        predictions = {
-            "ours": learned.compute(rest).values_matrix[:, 0],
-            "one-hot boosting": boosted(rest),
-        }
-        for who, predicted in predictions.items():
-            scores = point_scores(truth, predicted)
-            yield f"{size} networks, {who}, MAPE", scores["mape_pct"], "%"
-            yield f"{size} networks, {who}, tau", scores["kendall_tau"], "rank correlation"
+        ours = scores(learned, frame, asked.metrics[0].name)
+        errors = {"ours": ours, "one-hot boosting": point_scores(truth, boosted(rest))}
+        for who, found in errors.items():
+            yield f"{size} networks, {who}, MAPE", found["mape_pct"], "%"
+            yield f"{size} networks, {who}, tau", found["kendall_tau"], "rank correlation"
+        for line in coverage_rows(f"{size} networks, ours", ours):
+            yield line["benchmark"], line["median"], line["unit"]
 
 
 def _boosting(space: SearchSpace, designs: Designs, values: NDArray[np.float64]) -> Predict:

@@ -16,13 +16,19 @@ from numpy.typing import NDArray
 
 from codesign_gym.cost_models.learned import read_table, train, train_on_designs
 from codesign_gym.cost_models.learned.frames import Frame
-from codesign_gym.cost_models.learned.training import joint_groups
+from codesign_gym.cost_models.learned.training import joint_groups, table_of_designs
 from codesign_gym.cost_models.measured.table import MeasuredTable
 from codesign_gym.envs import make_problem
 from codesign_gym.experiments.bench_assisted import assisted_rows
 from codesign_gym.experiments.bench_nas_proxies import nas_rows
-from codesign_gym.experiments.bench_rows import DRAMSYS_MS, Row, cpu_seconds, row
-from codesign_gym.experiments.scores import point_scores, scores
+from codesign_gym.experiments.bench_rows import (
+    DRAMSYS_MS,
+    Row,
+    coverage_rows,
+    cpu_seconds,
+    row,
+)
+from codesign_gym.experiments.scores import scores
 from codesign_gym.search import make_agent, search
 
 GEMM = "gemm/gemm_bf16_measured.csv.gz"
@@ -62,7 +68,8 @@ def gemm_rows() -> Iterator[Row]:
             found = scores(model, frame.take(np.flatnonzero(test)), "latency")
             name = f"gemm {system}, {split}"
             yield row(f"{name}, MAPE", found["mape_pct"], "%")
-            yield row(f"{name}, coverage of 90 % intervals", found["coverage_90_pct"], "%")
+            yield from coverage_rows(name, found)
+            yield row(f"{name}, flagged", found["extrapolated_pct"], "% of the rows")
 
 
 def dram_rows(most: int = 20_000, model: str = "auto") -> Iterator[Row]:
@@ -77,13 +84,15 @@ def dram_rows(most: int = 20_000, model: str = "auto") -> Iterator[Row]:
     drawn = np.random.default_rng(0).permutation(drawn)[: most + 2000]
     metrics = problem.measure(drawn)
     tested = np.arange(len(drawn) - 2000, len(drawn))
+    asked = table_of_designs(problem.space, drawn[tested], metrics.take(tested))
     sizes = [size for size in (100, 300, 1000, 3000, 10_000) if size < most] + [most]
     for size in sizes:
         proxy = train_on_designs(problem.space, drawn[:size], metrics.take(slice(size)), model)
-        predicted = proxy.compute(drawn[tested])
         for name in (metric.name for metric in problem.metrics):
-            error = point_scores(metrics[name][tested], predicted[name])["rmse_pct"]
-            yield row(f"dram-cloud-1 {name}, {size} rows, RMSE", error, "% of the mean")
+            found = scores(proxy, asked, name)
+            label = f"dram-cloud-1 {name}, {size} rows"
+            yield row(f"{label}, RMSE", found["rmse_pct"], "% of the mean")
+            yield from coverage_rows(label, found)
     single = proxy.only(problem.objectives[0].name)
     batch = drawn[:4096]
     ours = cpu_seconds(partial(problem.measure, batch[:256]), 3) / 256
@@ -101,12 +110,13 @@ def _many_times(function: Callable[[], object], times: int) -> None:
         function()
 
 
-def tuning_rows(seeds: int = 15, budget: int = 200) -> Iterator[Row]:
-    """Best of 200 measurements over the optimum, the median of seeds, per agent.
+def tuning_rows(seeds: int = 15, budget: int = 200, model: str = "auto") -> Iterator[Row]:
+    """Best of 200 measurements over the optimum, per agent; and what is learned of four fifths.
 
     Args:
         seeds: Searches per agent.
         budget: Measurements of each.
+        model: Method that learns the table, as `train` takes it.
     """
     path = reference_folder() / _TUNING
     if not path.is_file():
@@ -121,7 +131,23 @@ def tuning_rows(seeds: int = 15, budget: int = 200) -> Iterator[Row]:
             history = search(problem, make_agent(name, problem, seed), budget).history
             found.append(float(history.metrics[metric].min()) / best)
         label = f"xgemm, {name}, {budget} measurements over the optimum"
-        yield row(label, float(np.median(found)), "x")
+        yield row(f"{label}, median", float(np.median(found)), "x")
+        yield row(f"{label}, mean", float(np.mean(found)), "x")
+        yield row(f"{label}, worst", float(np.max(found)), "x")
+    yield from _whole_table_rows(table, model)
+
+
+def _whole_table_rows(table: MeasuredTable, model: str) -> Iterator[Row]:
+    """Errors and coverage on a fifth of a tuning table, learned from the rest."""
+    designs = np.random.default_rng(0).permutation(table.designs)
+    metrics = table.compute(designs)
+    measured = np.flatnonzero(np.isfinite(metrics.values_matrix).all(axis=1))
+    test, rest = np.split(measured, [len(measured) // 5])
+    learned = train_on_designs(table.space, designs[rest], metrics.take(rest), model)
+    asked = table_of_designs(table.space, designs[test], metrics.take(test))
+    found = scores(learned, asked, table.metrics[0].name)
+    yield row("xgemm, a random fifth, MAPE", found["mape_pct"], "%")
+    yield from coverage_rows("xgemm, a random fifth", found)
 
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {

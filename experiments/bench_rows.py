@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,13 @@ DRAMSYS_MS = 34.5
 def row(name: str, value: float, unit: str) -> Row:
     """A benchmark's figure."""
     return {"benchmark": name, "median": float(value), "unit": unit}
+
+
+def coverage_rows(name: str, found: Mapping[str, float]) -> Iterator[Row]:
+    """The share of true values that intervals hold, of what `scores` gives."""
+    for level in (50, 90):
+        covered = found[f"coverage_{level}_pct"]
+        yield row(f"{name}, coverage of {level} % intervals", covered, "%")
 
 
 def cpu_seconds(function: Callable[[], object], repeats: int = 5) -> float:

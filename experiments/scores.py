@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from codesign_gym.cost_models.learned.frames import Frame
 from codesign_gym.cost_models.learned.model import LearnedCostModel
 
+_LEAST = 1e-100
+"""What errors are divided by where the truth is 0: a time in seconds may well be 1e-12."""
+
 
 def point_scores(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
     """``rmse_pct`` (of the mean), ``mape_pct``, ``r2`` and ``kendall_tau`` of ``[n]`` values."""
@@ -15,8 +18,8 @@ def point_scores(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> 
 
     error = predicted - truth
     variance = float(np.var(truth))
-    scale = np.maximum(np.abs(truth), 1e-12)
-    mean = max(abs(float(np.mean(truth))), 1e-12)
+    scale = np.maximum(np.abs(truth), _LEAST)
+    mean = max(abs(float(np.mean(truth))), _LEAST)
     return {
         "rmse_pct": 100 * float(np.sqrt(np.mean(error**2))) / mean,
         "mape_pct": 100 * float(np.mean(np.abs(error) / scale)),

@@ -273,8 +273,12 @@ def _joined(paths: list[Path]) -> Frame:
                 f"{path} has the columns {', '.join(frame.columns)}, {paths[0]} has "
                 f"{', '.join(first.columns)}"
             )
-        if frame.units != first.units:
-            raise InputError(f"{path} has the units {frame.units}, {paths[0]} has {first.units}")
+        for name in frame.columns:
+            ours, theirs = (units.get(name, "none") for units in (first.units, frame.units))
+            if ours != theirs:
+                raise InputError(
+                    f"column {name!r} has the unit {theirs} in {path}, {ours} in {paths[0]}"
+                )
     columns = {
         name: np.concatenate([frame.columns[name] for frame in frames]) for name in first.columns
     }

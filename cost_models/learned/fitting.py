@@ -36,16 +36,22 @@ _SLOPE = 4.0
 """What an interval widens by per width of the training data that a row is away, at least."""
 
 
+_FOLDS = 4
+"""Parts of the rows, each predicted from the others."""
+
+_BELIEVED = 200
+"""Rows of which half of what they promise of further ones is believed."""
+
+
 def folds_of(rows: int, groups: NDArray[np.intp] | None, seed: int) -> NDArray[np.intp]:
     """The fold of every row, ``[n]``: rows of a group are in one fold."""
-    count = 4
     rng = np.random.default_rng(seed)
     if groups is None:
-        return np.asarray(rng.permutation(rows) % count)
+        return np.asarray(rng.permutation(rows) % _FOLDS)
     several = int(groups.max()) + 1
-    if several < 2 * count:
-        return np.asarray(rng.permutation(rows) % count)
-    return np.asarray((rng.permutation(several) % count)[groups])
+    if several < 2 * _FOLDS:
+        return np.asarray(rng.permutation(rows) % _FOLDS)
+    return np.asarray((rng.permutation(several) % _FOLDS)[groups])
 
 
 def fit_estimator(
@@ -86,6 +92,10 @@ def fit_estimator(
     residuals = np.mean(each, axis=0)
     errors["+".join(kinds)] = float(np.abs(residuals).mean())  # on all rows, not on some of them
     parts = tuple(_fit(kind, x, y, seed, layout) for kind in kinds)
+    some = _half(fold)
+    each = [_fit(kind, x[some], y[some], seed, layout).predict(x[~some]) for kind in kinds]
+    halves = np.mean(each, axis=0) - y[~some]
+    residuals = residuals * _with_all_rows(residuals[~some], halves, len(y))
     estimator = _calibrated(parts, x, residuals, log, fold, seed)
     if order is None:
         return estimator, errors
@@ -124,9 +134,13 @@ def fit_together(
         found = JointBoosting.fit_all(x[~test], y[~test], seed)[0]
         residuals[test] = found.predict_all(x[test]) - y[test]
     methods = JointBoosting.fit_all(x, y, seed)
+    some = _half(fold)
+    halves = JointBoosting.fit_all(x[some], y[some], seed)[0].predict_all(x[~some]) - y[~some]
     out = []
-    for method, residual, goal, log in zip(methods, residuals.T, targets, logs, strict=True):
-        estimator = _calibrated((method,), x, residual, log, fold, seed)
+    for column, (method, goal, log) in enumerate(zip(methods, targets, logs, strict=True)):
+        residual = residuals[:, column]
+        smaller = _with_all_rows(residual[~some], halves[:, column], len(y)) * residual
+        estimator = _calibrated((method,), x, smaller, log, fold, seed)
         beyond = partial(_beyond, method.kind, x, goal, goal, seed)
         estimator = replace(estimator, slope=_slope(estimator, x, goal, beyond))
         out.append((estimator, {method.kind: float(np.abs(residual).mean())}))
@@ -209,6 +223,29 @@ def _beyond(
     cut = np.argsort(order, kind="stable")
     train, test = np.split(cut, [round((1 - _FRONTIER) * len(cut))])
     return np.asarray(_fit(kind, x[train], y[train], seed, layout).predict(x[test]) - y[test])
+
+
+def _half(fold: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """The rows of half of the folds, ``[n]``."""
+    return np.asarray(fold < _FOLDS // 2)
+
+
+def _with_all_rows(residuals: FloatArray, halves: FloatArray, rows: int) -> float:
+    """What errors on rows left out shrink by when those are trained on too, 0.5 to 1.
+
+    Errors fall with a power of the number of rows; which one, half of them and all but a fold tell.
+    Few rows tell little of it: there, errors are rather expected to stay as they are. Errors are
+    compared by what nine tenths of them are below, as intervals are: means are those of a few rows.
+
+    Args:
+        residuals: Errors of what is trained on all but a fold ``[h]``.
+        halves: Errors on the same rows of what is trained on the others of `_half` ``[h]``.
+        rows: Rows in all.
+    """
+    more, fewer = (max(float(np.quantile(np.abs(e), 0.9)), 1e-12) for e in (residuals, halves))
+    most = 1 - 1 / _FOLDS
+    power = np.log(fewer / more) / np.log(most / 0.5)
+    return float(np.clip(most ** (power * rows / (rows + _BELIEVED)), 0.5, 1.0))
 
 
 def _calibrated(

@@ -152,6 +152,6 @@ def _parquet(path: Path) -> Frame:
             names = [about[0] for about in found.description or ()]
             rows = found.fetchall()
     except duckdb.Error as error:
-        raise InputError(f"{path} is not a Parquet file: {error}") from None
+        raise InputError(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from None
     cells = [[row[i] for row in rows] for i in range(len(names))]
     return as_frame(dict(zip(names, cells, strict=True)))

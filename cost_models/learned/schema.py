@@ -15,6 +15,9 @@ from codesign_gym.cost_models.learned.views import View, views_of
 from codesign_gym.search_spaces import Categorical, InputError, Ordinal, SearchSpace
 from codesign_gym.search_spaces.errors import unknown_name
 
+_LARGEST = 1e30
+"""Most that the size of a feature may be: they are kept as float32."""
+
 
 @dataclass(frozen=True)
 class Feature:
@@ -85,6 +88,11 @@ class Schema:
                     f"column {name!r}: {missing.sum()} of {len(column)} rows have no finite value, "
                     f"the first one is row {int(missing.argmax())}"
                 )
+            if column.dtype.kind != "U" and np.abs(column).max(initial=0) > _LARGEST:
+                raise InputError(
+                    f"column {name!r}: values must be at most {_LARGEST:g} in size, got "
+                    f"{np.abs(column).max():g}"
+                )
             if column.dtype.kind == "U" or name in categorical:
                 seen = tuple(_texts(np.unique(column)))
                 features.append(Feature(name, unit, seen))
@@ -126,9 +134,9 @@ class Schema:
                     invalid[f"{feature.name} is none of those trained on"] = index < 0
                 parts.append((index[:, None] == np.arange(feature.width)).astype(np.float32))
                 continue
-            missing = ~np.isfinite(column)
+            missing = ~(np.abs(column) <= _LARGEST)
             if missing.any():
-                invalid[f"{feature.name} is not a finite number"] = missing
+                invalid[f"{feature.name} is no number of at most {_LARGEST:g} in size"] = missing
             values = np.where(missing, feature.low, column)
             parts.append(values[:, None].astype(np.float32))
         return Encoded(self.with_views(np.concatenate(parts, axis=1)), invalid)
@@ -164,7 +172,7 @@ class Schema:
         column = frame.columns[feature.name]
         if not feature.categories and column.dtype.kind == "U":
             raise InputError(
-                f"column {feature.name!r} must be numbers, got text such as {str(column[0])!r}"
+                f"column {feature.name!r} must be numbers, got text such as {first_text(column)!r}"
                 if len(column)
                 else f"column {feature.name!r} must be numbers"
             )
@@ -193,6 +201,16 @@ class Schema:
         return cls(
             tuple(Feature(**f | {"categories": tuple(f["categories"])}) for f in data["features"])
         )
+
+
+def first_text(column: NDArray[Any]) -> str:
+    """The first value of a column of texts that is no number."""
+    for value in column.tolist():
+        try:
+            float(value)
+        except ValueError:
+            return str(value)
+    return str(column[0])
 
 
 def _texts(column: NDArray[Any]) -> list[str]:

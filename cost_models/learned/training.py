@@ -19,7 +19,7 @@ from codesign_gym.cost_models.learned.joint import JointBoosting
 from codesign_gym.cost_models.learned.layout import Layout, layout_of
 from codesign_gym.cost_models.learned.model import LearnedCostModel, with_baseline
 from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, regressor
-from codesign_gym.cost_models.learned.schema import Schema
+from codesign_gym.cost_models.learned.schema import Schema, first_text
 from codesign_gym.cost_models.metrics import Metric, Metrics
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 from codesign_gym.search_spaces.errors import unknown_name
@@ -36,6 +36,9 @@ _JOINT_ROWS = 2000
 
 _SETTLED_ROWS, _SETTLED = 10_000, 0.01
 """Rows and mean errors, in standard deviations, at which it tries nothing else."""
+
+_LARGEST = 1e100
+"""Most that the size of a target may be: squares of errors have to be numbers."""
 
 _RECORDED = ("codesign-gym", "numpy", "scikit-learn", "torch")
 
@@ -283,18 +286,28 @@ def _features(
             raise InputError(f"column {name!r} is a target: it cannot be a feature too")
     if not names:
         raise InputError("training needs a column beside the target, got none")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"column {twice[0]!r} is named twice as a feature")
     return names
 
 
 def _target(table: Frame, metric: Metric, varies: bool) -> NDArray[np.float64]:
     y = table.columns[metric.name]
     if y.dtype.kind == "U":
-        raise InputError(f"target {metric.name!r} must be numbers, got text such as {str(y[0])!r}")
+        raise InputError(
+            f"target {metric.name!r} must be numbers, got text such as {first_text(y)!r}"
+        )
     bad = ~np.isfinite(y)
     if bad.any():
         raise InputError(
             f"target {metric.name!r}: {bad.sum()} of {len(y)} rows have no finite value, the first "
             f"one is row {int(bad.argmax())}"
+        )
+    if np.abs(y).max(initial=0) > _LARGEST:
+        raise InputError(
+            f"target {metric.name!r}: values must be at most {_LARGEST:g} in size, got "
+            f"{np.abs(y).max():g}"
         )
     if varies and (y == y[0]).all():
         raise InputError(f"target {metric.name!r} is {y[0]} in every row: nothing to learn")
@@ -304,7 +317,14 @@ def _target(table: Frame, metric: Metric, varies: bool) -> NDArray[np.float64]:
 def check_table(frame: Frame, target: str, features: Sequence[str] | None) -> None:
     """Raise `InputError` for what `train` would refuse, of the whole table before it is split."""
     metrics = _metrics(frame, target)
-    Schema.learn(frame, _features(frame, features, [target]))
+    schema = Schema.learn(frame, _features(frame, features, [target]))
+    for feature in schema.features:
+        if len(feature.categories) == frame.rows:
+            raise InputError(
+                f"column {feature.name!r} has another text in each row, such as "
+                f"{feature.categories[0]!r}: nothing follows from it, name the columns to predict "
+                "from without it"
+            )
     _target(frame, metrics[0], varies=True)
 
 

@@ -9,19 +9,25 @@ equal size are compared on designs drawn at random, which none of them has.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from codesign_gym.cost_models import learned
 from codesign_gym.cost_models.learned import LearnedCostModel, train_on_designs
 from codesign_gym.cost_models.learned.training import FEWEST_ROWS
 from codesign_gym.cost_models.metrics import Metrics
 from codesign_gym.envs import DesignProblem, make_problem
 from codesign_gym.experiments.bench_rows import DRAMSYS_MS, cpu_seconds
+from codesign_gym.experiments.console import slug
+from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
+from codesign_gym.experiments.reproduce.pieces import code_of, piece
+from codesign_gym.experiments.runner import inputs_of
 from codesign_gym.experiments.scores import point_scores
 from codesign_gym.search import make_agent, search
 from codesign_gym.search_spaces import Designs, InputError
@@ -76,15 +82,24 @@ def study(
     curves, mixes, speeds = list[Row](), list[Row](), list[Row]()
     for index, name in enumerate(problems):
         problem = make_problem(name)
-        most = PER_BUDGET * settings.budget
-        drawn = _drawn(problem, most + tested)
-        test, rest = drawn.take(slice(tested)), drawn.take(slice(tested, None))
-        curve, speed = _curve(problem, rest, test, model)
-        curves += curve
-        speeds.append(speed)
+        drawn = _drawn(problem, PER_BUDGET * settings.budget + tested)
+        test = _valid(problem, drawn[:tested])
+        made = _made(problem, settings.budget, tested)
+        place = settings.directory / "pieces"
+        found = piece(
+            place / f"{slug(name)}-curve.json",
+            made | {"model": model},
+            partial(_curve, problem, drawn[tested:], test, model),
+        )
+        curves += found["curve"]
+        speeds.append(found["speed"])
         for seed in range(settings.seeds):
             settings.progress(index * (settings.seeds + 1) + seed + 1, steps)
-            mixes += _mixes(problem, agents, test, settings.budget, seed)
+            mixes += piece(
+                place / f"{slug(name)}-{seed}.json",
+                made | {"agents": _agents(problem, agents), "seed": seed},
+                partial(_mixes, problem, agents, test, settings.budget, seed),
+            )
         settings.progress((index + 1) * (settings.seeds + 1), steps)
     claims = _claims(problems, curves, mixes, speeds)
     return Finding(
@@ -93,9 +108,12 @@ def study(
         summary=_summary(claims),
         claims=claims,
         tables={
-            "RMSE in % of the mean on random designs, by random designs trained on": curves,
-            f"RMSE in % of the mean on random designs, by who evaluated the training data ({FOREST}"
-            ", equally many distinct designs)": mixes,
+            **_by_problem("by random designs trained on", problems, curves),
+            **_by_problem(
+                f"by who evaluated the training data ({FOREST}, equally many distinct designs)",
+                problems,
+                mixes,
+            ),
             "CPU time per design, in batches: simulated, and all objectives predicted": speeds,
         },
         drawings=[_drawing(name, curves) for name in problems],
@@ -103,10 +121,39 @@ def study(
     )
 
 
-def _drawn(problem: DesignProblem, count: int) -> _Truth:
-    """Distinct random designs in random order, the valid ones of so many."""
+def _by_problem(
+    what: str, problems: Sequence[str], rows: Sequence[Row]
+) -> dict[str, Sequence[Row]]:
+    """A table for each problem: they have objectives of their own."""
+    return {
+        f"{name}: RMSE in % of the mean on random designs, {what}": [
+            row for row in rows if row["problem"] == name
+        ]
+        for name in problems
+    }
+
+
+def _made(problem: DesignProblem, budget: int, tested: int) -> dict[str, Any]:
+    """What all pieces of a problem depend on."""
+    return {
+        "problem": problem.name,
+        "space": problem.space.digest,
+        "inputs": inputs_of(RunConfig(problem.name, "random"), problem),
+        "budget": budget,
+        "tested": tested,
+        "code": code_of(learned, sys.modules[__name__]),
+    }
+
+
+def _agents(problem: DesignProblem, names: Sequence[str]) -> dict[str, Any]:
+    """Agent -> what it is made of."""
+    return {name: inputs_of(RunConfig(problem.name, name), problem)["code"] for name in names}
+
+
+def _drawn(problem: DesignProblem, count: int) -> Designs:
+    """So many distinct random designs in random order."""
     rows = np.unique(problem.space.sample(3 * count, 0), axis=0)
-    return _valid(problem, np.random.default_rng(0).permutation(rows)[:count])
+    return np.random.default_rng(0).permutation(rows)[:count]
 
 
 def _valid(problem: DesignProblem, designs: Designs) -> _Truth:
@@ -116,8 +163,9 @@ def _valid(problem: DesignProblem, designs: Designs) -> _Truth:
     return _Truth(designs[rows], Metrics(problem.objectives, goals))
 
 
-def _curve(problem: DesignProblem, rest: _Truth, test: _Truth, model: str) -> tuple[list[Row], Row]:
+def _curve(problem: DesignProblem, drawn: Designs, test: _Truth, model: str) -> dict[str, Any]:
     """Errors of each objective by number of rows, and the speed of the proxy of most rows."""
+    rest = _valid(problem, drawn)
     n = len(rest.designs)
     rows: list[Row] = []
     if n < FEWEST_ROWS:
@@ -129,16 +177,17 @@ def _curve(problem: DesignProblem, rest: _Truth, test: _Truth, model: str) -> tu
         proxy = train_on_designs(problem.space, part.designs, part.metrics, model)
         rows.append({"problem": problem.name, "rows": size} | _errors(problem, proxy, test))
     batch = np.resize(test.designs, (_BATCH, len(problem.space)))
-    true, learned = (
+    true, predicted = (
         1e6 * cpu_seconds(partial(call, batch), 3) / _BATCH
         for call in (problem.measure, proxy.compute)
     )
-    return rows, {
+    speed = {
         "problem": problem.name,
         "simulated us": true,
-        "predicted us": learned,
-        "times as fast": true / learned,
+        "predicted us": predicted,
+        "times as fast": true / predicted,
     }
+    return {"curve": rows, "speed": speed}
 
 
 def _errors(problem: DesignProblem, proxy: LearnedCostModel, test: _Truth) -> dict[str, float]:

@@ -12,16 +12,22 @@ model of a GPU, `GpuGemm`, gives times alone.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from codesign_gym.cost_models import learned
+from codesign_gym.cost_models.analytical import gemm_gpu
 from codesign_gym.cost_models.analytical.gemm_gpu import GpuGemm
 from codesign_gym.cost_models.learned import read_table, train
 from codesign_gym.cost_models.learned.frames import Frame
 from codesign_gym.experiments.bench_proxies import GEMM, gemm_splits, reference_folder
+from codesign_gym.experiments.console import slug
 from codesign_gym.experiments.reproduce.finding import Claim, Drawing, Finding, Row, Settings
+from codesign_gym.experiments.reproduce.pieces import code_of, piece
 from codesign_gym.experiments.scores import point_scores, scores
 from codesign_gym.search_spaces import InputError
 
@@ -66,10 +72,16 @@ def study(settings: Settings, table: Path | None = None, model: str = "auto") ->
     for index, (name, seed) in enumerate((n, s) for n in names for s in range(settings.seeds)):
         frame = whole.take(np.flatnonzero(systems == name))
         for target in targets:
-            rows += [
-                {"system": name, "target": target, "seed": seed, **row}
-                for row in _device(frame, target, settings.budget, seed, model)
-            ]
+            about = {"system": name, "target": target, "seed": seed}
+            made = about | {
+                "rows": frame.digest(),
+                "budget": settings.budget,
+                "model": model,
+                "code": code_of(learned, gemm_gpu, sys.modules[__name__]),
+            }
+            place = settings.directory / "pieces" / f"{slug(f'{name} {target}')}-{seed}.json"
+            make = partial(_device, frame, target, settings.budget, seed, model)
+            rows += [about | row for row in piece(place, made, make)]
         settings.progress(index + 1, len(names) * settings.seeds)
     claims = _claims(rows, targets)
     return Finding(
@@ -110,8 +122,9 @@ def _device(frame: Frame, target: str, most: int, seed: int, model: str) -> list
                     "R2": score["r2"],
                     "mean error %": score["mape_pct"],
                     "median error %": 100 * median,
-                    "90 % intervals hold %": score.get("coverage_90_pct", float("nan")),
-                    "flagged %": score.get("extrapolated_pct", float("nan")),
+                    "50 % intervals hold %": score.get("coverage_50_pct", "-"),
+                    "90 % intervals hold %": score.get("coverage_90_pct", "-"),
+                    "flagged %": score.get("extrapolated_pct", "-"),
                 }
             )
     return rows
@@ -187,7 +200,7 @@ def _drawing(rows: Sequence[Row]) -> Drawing:
     places = list(dict.fromkeys((str(row["system"]), str(row["split"])) for row in timed))
     bars = [
         go.Bar(
-            x=[f"{system}<br>{split}" for system, split in places],
+            x=[f"{system.split('_')[0]}, {split}" for system, split in places],
             y=[
                 _mean(_of(timed, system=system, split=split, way=way), "mean error %")
                 for system, split in places

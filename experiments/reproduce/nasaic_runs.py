@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,7 +17,7 @@ from codesign_gym.experiments.record import RunConfig
 from codesign_gym.experiments.reproduce import nasaic
 from codesign_gym.experiments.reproduce.finding import Settings
 from codesign_gym.experiments.reproduce.nasaic import APPROACHES, check_size, measured
-from codesign_gym.search_spaces.files import write_whole
+from codesign_gym.experiments.reproduce.pieces import code_of, read_piece, write_piece
 
 CHIP_METRICS = ("latency_ms", "energy_uj", "area_mm2")
 CLOUD = 300
@@ -145,8 +142,7 @@ def all_runs(settings: Settings, problems: Sequence[str], agent: str) -> dict[Ru
     for i, outcome in each(carry_out, [(run,) for run in missing], settings.jobs):
         run = missing[i]
         outcomes[run] = outcome
-        record = {"made": _made_with(run), "outcome": asdict(outcome)}
-        write_whole(_path(settings.directory, run), json.dumps(record))
+        write_piece(_path(settings.directory, run), _made_with(run), asdict(outcome))
         settings.progress(len(outcomes), len(runs))
     return {run: outcomes[run] for run in runs}
 
@@ -154,9 +150,8 @@ def all_runs(settings: Settings, problems: Sequence[str], agent: str) -> dict[Ru
 def _made_with(run: Run) -> dict[str, Any]:
     """All that an outcome depends on, as it is written."""
     problem = problem_of(run.problem)
-    approaches = hashlib.sha256(inspect.getsource(nasaic).encode()).hexdigest()
     return asdict(run) | {
-        "approaches": approaches,
+        "approaches": code_of(nasaic),
         "inputs": runner.inputs_of(RunConfig(run.problem, run.agent), problem),
         "space": problem.space.digest,
         "specs": [str(spec) for spec in problem.specs],
@@ -169,10 +164,6 @@ def _path(directory: Path, run: Run) -> Path:
 
 def _read(directory: Path, run: Run) -> Outcome | None:
     """The outcome that was written for exactly this run, if any."""
-    try:
-        record = json.loads(_path(directory, run).read_text())
-        if record["made"] != _made_with(run):
-            return None
-        return Outcome(**{field.name: record["outcome"][field.name] for field in fields(Outcome)})
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None  # not there, or not ours: made anew
+    kept = read_piece(_path(directory, run), _made_with(run))
+    names = {field.name for field in fields(Outcome)}
+    return Outcome(**kept) if isinstance(kept, dict) and kept.keys() == names else None

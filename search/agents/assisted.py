@@ -44,6 +44,10 @@ _DOUBTED = 256
 """Best designs by proxy among which the least sure are looked for."""
 
 
+_BESIDE = 0.2
+"""Share of the rest of a round that goes to neighbours of the best design."""
+
+
 @dataclass(frozen=True)
 class AssistedOptions:
     """What can be set.
@@ -79,6 +83,8 @@ class Assisted(ArchiveAgent):
 
     The best by proxy are proposed and, for the share ``doubt`` of a round, those good ones of which
     the proxy is least sure. Where there are several objectives, half of the best are of the front.
+    A few are the best design's neighbours: a proxy can be wrong of a value that it has hardly seen,
+    and so sure of it that nothing else would ever try it.
     What it was told besides (see `ArchiveAgent`): ``_measured`` ``[n, k]``, metrics with NaN where
     nothing was measured, ``_metrics``, which these are, and ``_invalid`` ``[n]``.
     """
@@ -183,9 +189,33 @@ class Assisted(ArchiveAgent):
             inner.tell(best, problem.evaluate(best))
         history = search(problem, inner, self.options.inner_budget).history
         new = np.array([key not in self._told for key in keys(history.designs)])
+        beside = self._beside(problem, best[:1])[: self.rng.binomial(n, _BESIDE)]
         if not new.any():
-            return latin_hypercube(self.space, n, self.rng)
-        history = history.take(np.flatnonzero(new))
+            missing = latin_hypercube(self.space, n - len(beside), self.rng)
+            return np.concatenate([beside, missing])
+        found = self._of_history(
+            n - len(beside), history.take(np.flatnonzero(new)), problem, models
+        )
+        return np.concatenate([beside, found])
+
+    def _beside(self, problem: DesignProblem, best: Designs) -> Designs:
+        """Neighbours of a design that were never proposed, the best by proxy first, ``[m, p]``."""
+        known = self._told | self._pending.keys()
+        around = self.space.neighbours(best)[0]
+        fresh = [i for i, key in enumerate(keys(around)) if key not in known]
+        if not fresh:
+            return around[:0]
+        evaluation = problem.evaluate(around[fresh])
+        return around[fresh][ranking(evaluation, problem.reward(evaluation))]
+
+    def _of_history(
+        self,
+        n: int,
+        history: Evaluation,
+        problem: DesignProblem,
+        models: tuple[LearnedCostModel, ...],
+    ) -> Designs:
+        """``n`` designs that were found by proxy: those least sure of, of the front, the best."""
         order = ranking(history, problem.reward(history))
         doubted = self._doubted(history.designs[order[:_DOUBTED]], models)
         least_sure = order[:_DOUBTED][doubted][: self.rng.binomial(n, self.options.doubt)]

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from codesign_gym.cost_models.analytical.gemm_gpu import GemmFigures, GpuGemm
-from codesign_gym.cost_models.learned import LearnedCostModel, group_attention, read_table, train
+from codesign_gym.cost_models.learned import (
+    LearnedCostModel,
+    fitting,
+    group_attention,
+    read_table,
+    train,
+)
 from codesign_gym.cost_models.learned.frames import as_frame
 from codesign_gym.cost_models.learned.trees import Boosting
 from codesign_gym.search_spaces import InputError
@@ -86,6 +92,17 @@ def test_intervals_hold_what_they_promise() -> None:
     assert (narrow.high - narrow.low < found.high - found.low).all()
 
 
+def test_intervals_know_that_all_rows_teach_more() -> None:
+    """Errors that fall in proportion to the number of rows: a third more makes them 3/4."""
+    half, most = np.full(50, 1.5), np.ones(50)
+    assert fitting._with_all_rows(most, half, 10**9) == pytest.approx(0.75)
+    assert fitting._with_all_rows(most, half, 200) == pytest.approx(0.75**0.5)
+    assert fitting._with_all_rows(most, 0.5 * half, 10**9) == 1.0  # chance: they never grow
+    assert fitting._with_all_rows(0 * most, 0 * half, 1000) == 1.0
+    half[0] = 1e6  # an outlier tells nothing of the others
+    assert fitting._with_all_rows(most, half, 10**9) == pytest.approx(0.75)
+
+
 def test_rows_outside_are_flagged_and_doubted() -> None:
     model = train(table(), "time", model="extra-trees")
     rows = {"size": [4.0, 40.0, np.nan, 4.0], "flow": ["os", "os", "os", "new"]}
@@ -96,7 +113,7 @@ def test_rows_outside_are_flagged_and_doubted() -> None:
     assert np.isnan(found.mean[2:]).all()
     assert np.isinf(found.std[2:]).all()
     assert set(found.invalid) == {
-        "size is not a finite number",
+        "size is no number of at most 1e+30 in size",
         "flow is none of those trained on",
     }
 
@@ -168,6 +185,9 @@ def test_measured_products_of_unseen_weights() -> None:
         ({"size [kB]": np.ones(160), "flow": ["os"] * 160}, "are all constant"),
         ({"flow": ["os"] * 3}, "equally long"),
         ({"time [ms]": ["slow"] * 160}, "must be numbers, got text such as 'slow'"),
+        ({"time [ms]": ["1.5"] * 159 + ["?"]}, "must be numbers, got text such as '\\?'"),
+        ({"time [ms]": np.full(160, 1e200)}, "at most 1e\\+100 in size, got 1e\\+200"),
+        ({"size [kB]": np.full(160, -1e40)}, "at most 1e\\+30 in size, got 1e\\+40"),
     ],
 )
 def test_bad_tables(change: dict[str, Any], text: str) -> None:
@@ -181,6 +201,7 @@ def test_bad_names_and_too_few_rows() -> None:
         ({"target": "time", "features": ["sise"]}, "did you mean 'size'"),
         ({"target": "time", "model": "boost"}, "did you mean 'boosting'"),
         ({"target": "time", "features": ["time"]}, "cannot be a feature too"),
+        ({"target": "time", "features": ["size", "size"]}, "'size' is named twice"),
     ):
         with pytest.raises(InputError, match=text):
             train(table(), **words)

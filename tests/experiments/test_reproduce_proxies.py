@@ -13,7 +13,7 @@ from codesign_gym.cost_models.analytical.gemm_gpu import GemmFigures, GpuGemm
 from codesign_gym.cost_models.learned import group_attention
 from codesign_gym.experiments.cli import app
 from codesign_gym.experiments.reproduce import archgym_proxy, gpperf, ncpp
-from codesign_gym.experiments.reproduce.finding import Settings, write_finding
+from codesign_gym.experiments.reproduce.finding import Finding, Settings, write_finding
 from codesign_gym.search_spaces import InputError
 from tests.reference import reference
 
@@ -35,6 +35,8 @@ def test_proxies_by_data_and_by_who_gathered_them(tmp_path: Path) -> None:
     settings = Settings(1, 40, 1, tmp_path)
     agents = ("regularized-evolution", "random")
     finding = archgym_proxy.study(settings, ["dram-stream"], agents, 100, "extra-trees")
+    for rows in finding.tables.values():
+        assert len({tuple(row) for row in rows}) == 1  # of a table, all have the same columns
     curve, mixes, speeds = finding.tables.values()
     assert [row["rows"] for row in curve] == [100, 300, 800]
     worst = [max(archgym_proxy._objectives(row)) for row in curve]
@@ -48,6 +50,28 @@ def test_proxies_by_data_and_by_who_gathered_them(tmp_path: Path) -> None:
     result, report = write_finding(finding, tmp_path, "codesign reproduce archgym-proxy")
     assert result.exists()
     assert report.exists()
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(1, 30, 1, tmp_path)
+
+    def study() -> Finding:
+        return archgym_proxy.study(settings, ["dram-stream"], ["random"], 50, "extra-trees")
+
+    first = study()
+    pieces = sorted((tmp_path / "pieces").iterdir())
+    assert [path.name for path in pieces] == ["dram-stream-0.json", "dram-stream-curve.json"]
+    monkeypatch.setattr(archgym_proxy, "train_on_designs", None)  # nothing is trained
+    assert study().to_dict() == first.to_dict()
+    pieces[0].write_text("{}")
+    with pytest.raises(TypeError):
+        study()
+
+
+def test_problems_with_other_objectives_have_tables_of_their_own() -> None:
+    rows = [{"problem": "p", "time": 1.0}, {"problem": "q", "area": 2.0}]
+    tables = archgym_proxy._by_problem("by size", ["p", "q"], rows)
+    assert list(tables.values()) == [rows[:1], rows[1:]]
 
 
 def test_shares_are_equal_and_distinct() -> None:
@@ -95,6 +119,7 @@ def test_times_are_learned_and_power_where_it_was_measured(tmp_path: Path) -> No
     errors = {(row["split"], row["way"]): row["mean error %"] for row in rows}
     assert errors["largest fifth", "roofline, corrected"] < errors["largest fifth", "forest"]
     assert errors["random", "roofline, corrected"] < 10
+    assert [path.name for path in (tmp_path / "pieces").iterdir()] == ["gpu-latency-0.json"]
     _seen, beyond, power = finding.claims
     assert power.holds is None
     assert "no power" in power.measured

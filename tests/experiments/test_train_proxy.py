@@ -412,12 +412,15 @@ def test_bad_tables_from_the_command_line(tmp_path: Path) -> None:
     few = written(tmp_path / "few.csv", 20)
     gap = tmp_path / "gap.csv"
     gap.write_text(table.read_text() + "7,row,\n")
+    each = tmp_path / "each.csv"
+    each.write_text("tile,layout,time\n" + "".join(f"{i},l{i},{i + 1}\n" for i in range(40)))
     for words, fault in (
         ([str(table)], "needs --target"),
-        ([str(table), str(other), "--target", "time"], "has the units"),
+        ([str(table), str(other), "--target", "time"], "column 'time' has the unit us in"),
         ([str(few), "--target", "time"], "at least 25 rows, the table has 20"),
         ([str(gap), "--target", "time"], "1 of 61 rows have no finite value"),
         ([str(table), str(tmp_path), "--target", "time"], "either tables or stores"),
+        ([str(each), "--target", "time"], "column 'layout' has another text in each row"),
     ):
         result = CliRunner().invoke(app, ["train-proxy", *words])
         assert result.exit_code == 2, result.output

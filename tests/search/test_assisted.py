@@ -11,6 +11,7 @@ import pytest
 from codesign_gym.cost_models import CostModel, Metrics
 from codesign_gym.envs import DesignProblem, make_problem
 from codesign_gym.search import make_agent, search
+from codesign_gym.search.operators import keys
 from codesign_gym.search_spaces import Designs, InputError
 
 CHIP = make_problem("accelerator", model="resnet50")
@@ -55,6 +56,16 @@ def test_better_than_its_inner_agent_alone() -> None:
         for name, options in (("assisted", {"method": "extra-trees"}), ("nsga2", {}))
     }  # fmt: skip
     assert found["assisted"] > 1.2 * found["nsga2"]
+
+
+def test_neighbours_of_the_best_are_tried_whatever_the_proxy_says_of_them() -> None:
+    agent = make_agent("assisted", CHIP, 0, **QUICK)
+    known = CHIP.space.sample(60, 0)
+    evaluation = CHIP.evaluate(known)
+    agent.tell(known, evaluation)
+    best = known[[int(CHIP.reward(evaluation).argmax())]]
+    around = set(keys(CHIP.space.neighbours(best)[0])) - set(keys(known))
+    assert around <= set(keys(agent.ask(200)))
 
 
 class Narrow(Counted):
