@@ -139,5 +139,6 @@ def test_the_command_line_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     command = ["run", "codesign_gym.envs.nas_problems:tiny", "--agent", "fbnetv5-supernet"]
     result = CliRunner().invoke(app, [*command, "--budget", "1", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
+    page = (tmp_path / "report.html").read_text()
     for name in ("accuracy_pct", "r2_pct", "iou_pct"):
-        assert name in result.output
+        assert name in page
