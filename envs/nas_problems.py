@@ -16,7 +16,11 @@ SPACE = "nas-bench-201-1d"
 
 
 def nas_mnist1d(
-    epochs: int = 10, seeds: int = 2, supernet_epochs: int = 10, training_size: int = TRAINING_SIZE
+    epochs: int = 10,
+    seeds: int = 2,
+    supernet_epochs: int = 10,
+    training_size: int = TRAINING_SIZE,
+    device: str = "cpu",
 ) -> DesignProblem:
     """The most accurate cell on MNIST-1D, each one trained when it is evaluated.
 
@@ -25,9 +29,12 @@ def nas_mnist1d(
         seeds: Trainings of each, whose mean accuracy counts.
         supernet_epochs: Epochs that a supernet trains unless an agent is told otherwise.
         training_size: The first so many of the 4,000 training sequences are used.
+        device: Where networks are trained when they are evaluated; supernets learn on the CPU.
     """
     chip = ArrayModel(SPACE)
-    training = ScratchModel(SPACE, seeds=range(seeds), epochs=epochs, size=training_size)
+    training = ScratchModel(
+        SPACE, seeds=range(seeds), epochs=epochs, size=training_size, device=device
+    )
     return DesignProblem(
         name="nas-mnist1d",
         space=chip.space,
@@ -51,7 +58,11 @@ TASKS = ("mnist1d", "mnist1d-denoise", "mnist1d-stroke")
 
 
 def nas_mnist1d_tasks(
-    epochs: int = 10, seeds: int = 2, supernet_epochs: int = 20, training_size: int = TRAINING_SIZE
+    epochs: int = 10,
+    seeds: int = 2,
+    supernet_epochs: int = 20,
+    training_size: int = TRAINING_SIZE,
+    device: str = "cpu",
 ) -> DesignProblem:
     """The best cell for each of three tasks, trained on each of them when it is evaluated.
 
@@ -60,9 +71,12 @@ def nas_mnist1d_tasks(
         seeds: Trainings of each for each task, whose mean counts.
         supernet_epochs: Epochs that a supernet trains unless an agent is told otherwise.
         training_size: The first so many of the 4,000 training sequences are used.
+        device: Where networks are trained when they are evaluated; supernets learn on the CPU.
     """
     models = tuple(
-        ScratchModel(SPACE, task, seeds=range(seeds), epochs=epochs, size=training_size)
+        ScratchModel(
+            SPACE, task, seeds=range(seeds), epochs=epochs, size=training_size, device=device
+        )
         for task in TASKS
     )
     names = tuple(model.metrics[0].name for model in models)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from codesign_gym.cost_models.accuracy.devices import check_device
 from codesign_gym.cost_models.accuracy.memory_faults import OUT_OF_MEMORY, ran_out_of_memory
 from codesign_gym.cost_models.accuracy.recipe import RECIPES, Recipe
 from codesign_gym.cost_models.accuracy.supernet import check_size
@@ -31,6 +32,7 @@ class ScratchModel(CostModel):
         epochs: Passes over the sequences; 0 for as many as the embedded tables have.
         size: Training sequences, the first so many.
         learning_rate: Peak of the one-cycle schedule.
+        device: Where torch trains: ``cpu``, ``cuda``, ``cuda:1``, ...
     """
 
     source = "trained when evaluated: AdamW, one-cycle learning rate, the recipe of train-table"
@@ -44,6 +46,7 @@ class ScratchModel(CostModel):
         epochs: int = 0,
         size: int = TRAINING_SIZE,
         learning_rate: float = Recipe.learning_rate,
+        device: str = "cpu",
     ) -> None:
         check_trainable(space, task)
         check_size(size)
@@ -53,6 +56,7 @@ class ScratchModel(CostModel):
             raise InputError(f"seeds must be integers in 0..{2**32 - 1}, got {list(seeds)}")
         if not learning_rate > 0:
             raise InputError(f"learning_rate must be above 0, got {learning_rate}")
+        check_device(device)
         about = get_task(task)
         recipe = RECIPES[space]
         self.recipe = Recipe(
@@ -66,6 +70,7 @@ class ScratchModel(CostModel):
         self.fidelity = self.recipe.epochs
         self.metrics = (Metric(about.score, "%", "max", f"{about.about}, mean of the seeds"),)
         self.seeds, self._task, self._size = tuple(seeds), about, size
+        self._device = device
         self._known: dict[bytes, tuple[float, str]] = {}
 
     def compute(self, designs: Designs) -> Metrics:
@@ -87,7 +92,9 @@ class ScratchModel(CostModel):
         """Mean accuracy in percent, and why there is none."""
         task = self._task.first(self._size)
         try:
-            trained = train_network(self.space_name, network, task, self.seeds, self.recipe)
+            trained = train_network(
+                self.space_name, network, task, self.seeds, self.recipe, self._device
+            )
         except (MemoryError, RuntimeError) as error:
             if ran_out_of_memory(error):
                 return self.metrics[0].worst, OUT_OF_MEMORY

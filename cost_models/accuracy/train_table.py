@@ -242,7 +242,12 @@ def is_compiled(space: str, task: Task, recipe: Recipe) -> bool:
 
 
 def train_network(
-    space: str, design: Mapping[str, object], task: Task, seeds: Sequence[int], recipe: Recipe
+    space: str,
+    design: Mapping[str, object],
+    task: Task,
+    seeds: Sequence[int],
+    recipe: Recipe,
+    device: str = "cpu",
 ) -> Trained:
     """Train a network of a space from scratch on one thread, by compiled code where there is some.
 
@@ -252,15 +257,16 @@ def train_network(
         task: Data and metric.
         seeds: One independent initialisation and order of the data for each.
         recipe: Epochs and optimiser.
+        device: Where; compiled code is for the CPU, all else is torch's.
     """
     with one_thread():
-        if is_compiled(space, task, recipe):
+        if device == "cpu" and is_compiled(space, task, recipe):
             from codesign_gym.cost_models.accuracy.cell_training import train_cells
 
             return train_cells(design, task, seeds, recipe)
         from codesign_gym.cost_models.accuracy.training import builder, train
 
-        return train(builder(space, design, task.metric), task, seeds, recipe)
+        return train(builder(space, design, task.metric), task, seeds, recipe, device)
 
 
 def _train_row(

@@ -136,7 +136,11 @@ MARKING = {
 
 
 def train(
-    build: Callable[[int], Grouped], task: Task, seeds: Sequence[int], recipe: Recipe
+    build: Callable[[int], Grouped],
+    task: Task,
+    seeds: Sequence[int],
+    recipe: Recipe,
+    device: str = "cpu",
 ) -> Trained:
     """Train one network from scratch, all seeds side by side.
 
@@ -145,11 +149,12 @@ def train(
         task: Data and metric.
         seeds: One independent initialisation and order of the data for each.
         recipe: Epochs and optimiser.
+        device: Where; first weights and orders are drawn on the CPU, the same for all.
     """
     start = time.process_time()
-    x, y, x_test, y_test = map(torch.from_numpy, task.data())
+    x, y, x_test, y_test = (torch.from_numpy(part).to(device) for part in task.data())
     mean_loss, credit = MARKING[task.metric]
-    model = seeded(build, seeds)
+    model = seeded(build, seeds).to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -160,7 +165,8 @@ def train(
     history = []
     for _ in range(recipe.epochs):
         model.train()
-        orders = torch.stack([torch.randperm(len(x), generator=g) for g in shuffles], dim=1)
+        drawn = [torch.randperm(len(x), generator=g) for g in shuffles]
+        orders = torch.stack(drawn, dim=1).to(device)
         for step in range(steps):
             rows = orders[step * recipe.batch : (step + 1) * recipe.batch]
             # The sum over seeds of each seed's mean loss: gradients as if each trained alone.
@@ -200,7 +206,8 @@ def measured(
         correct: After each epoch, ``[s, e]``.
         start: Process time when the training began.
     """
-    x, _, x_test, y_test = map(torch.from_numpy, task.data())
+    device = next(model.parameters()).device
+    x, _, x_test, y_test = (torch.from_numpy(part).to(device) for part in task.data())
     _, credit = MARKING[task.metric]
     copies = correct.shape[0]
     calibration, tests = (t[:1000, None].expand(-1, copies, -1) for t in (x, x_test))
@@ -208,7 +215,7 @@ def measured(
         count(credit(reduced_precision(model, calibration, tests, rounding), y_test))
         for rounding in (to_fp16, to_int8)
     )
-    parameters, macs = costs(build(1), x[:1, None])
+    parameters, macs = costs(build(1), torch.from_numpy(task.data().x[:1])[:, None])
     spent = time.process_time() - start
     finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
     return Trained(correct, half, eighth, spent, parameters, macs, finite)
@@ -216,4 +223,4 @@ def measured(
 
 def count(credit: Tensor) -> NDArray[np.uint16]:
     """Correct sequences of each copy, ``[s]``."""
-    return credit.sum(0).round().numpy().astype(np.uint16)
+    return credit.sum(0).round().cpu().numpy().astype(np.uint16)
