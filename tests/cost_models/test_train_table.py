@@ -257,7 +257,7 @@ def test_a_failed_training_keeps_what_was_done(
     """Rows are on disk as they come; the error reaches the caller."""
     done: list[int] = []
 
-    def fake(build: Any, task: Any, seeds: Any, recipe: Any) -> Trained:
+    def fake(build: Any, task: Any, seeds: Any, recipe: Any, device: Any) -> Trained:
         if done:
             raise KeyboardInterrupt
         done.append(1)
