@@ -10,14 +10,8 @@ def available() -> list[str]:
     import torch
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    return ["cpu", *(["cuda"] if cuda else []), *cuda, *mps()]
-
-
-def mps() -> list[str]:
-    """Apple's GPU, if there is one."""
-    import torch
-
-    return ["mps"] if torch.backends.mps.is_available() else []
+    apple = ["mps"] if torch.backends.mps.is_available() else []
+    return ["cpu", *(["cuda"] if cuda else []), *cuda, *apple]
 
 
 def check_device(name: str) -> None:

@@ -47,7 +47,7 @@ class SurrogateGradientOptions:
         climbers: Designs that climb at the same time.
         climb: Steps of each.
         optimism: Standard deviations that are added to the mean while climbing.
-        multi_objective: Whether it goes for the front of the objectives in place of the reward.
+        multi_objective: Whether half of its proposals go for the front of the objectives.
     """
 
     start: int = 24
