@@ -24,6 +24,7 @@ from codesign_gym.envs import DesignProblem, Evaluator, make_problem
 from codesign_gym.envs.rewards import MeanQuantile
 from codesign_gym.experiments.reproduce.fbnetv5_supernet import (
     MOST_SEEDS,
+    shares_drawing,
     trained_claims,
     trained_drawing,
     trained_rows,
@@ -370,25 +371,10 @@ def _tau_rows(bench: Bench) -> list[Row]:
 
 
 def _drawing(bench: Bench, best: dict[str, FloatArray]) -> Drawing:
-    import plotly.graph_objects as go
-
-    from codesign_gym.experiments.report.figures import axis, colour, figure
-
-    traces = []
-    for a, (arm, values) in enumerate(best.items()):
-        shares = bench.better(values)
-        names = np.broadcast_to(np.array(bench.tasks), shares.shape)
-        traces.append(
-            go.Box(x=names.ravel(), y=shares.ravel(), name=arm, marker={"color": colour(a)})
-        )
-    return Drawing(
+    return shares_drawing(
         bench.title,
         "How many of the measured networks are better than what each search found for a task, over "
         "the seeds; 0 is the best of all.",
-        figure(
-            traces,
-            xaxis=axis("task", type="category"),
-            yaxis=axis("better networks, %"),
-            boxmode="group",
-        ),
+        bench.tasks,
+        {arm: bench.better(values) for arm, values in best.items()},
     )

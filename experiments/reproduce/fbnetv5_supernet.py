@@ -201,23 +201,33 @@ def trained_rows(found: TrainedSearches) -> list[Row]:
 
 def trained_drawing(found: TrainedSearches) -> Drawing:
     """What was found, as the share of the known networks that is better."""
+    return shares_drawing(
+        "own tasks, weights that train",
+        "How many of the trained networks of our tables are better than what each search found for "
+        "a task, trained afresh with other seeds; 0 is better than all.",
+        TASKS,
+        found.shares,
+    )
+
+
+def shares_drawing(
+    title: str, about: str, tasks: Sequence[str], shares: Mapping[str, FloatArray]
+) -> Drawing:
+    """Shares of better networks ``[s, t]`` in percent of each way to search, a box per task."""
     import plotly.graph_objects as go
 
     from codesign_gym.experiments.report.figures import axis, colour, figure
 
-    traces = []
-    for a, (arm, shares) in enumerate(found.shares.items()):
-        names = np.broadcast_to(np.array(TASKS), shares.shape)
-        traces.append(
-            go.Box(
-                x=names.ravel(), y=shares.ravel(), name=arm, boxpoints="all",
-                marker={"color": colour(a)},
-            )
-        )  # fmt: skip
+    traces = [
+        go.Box(
+            x=np.broadcast_to(np.array(tasks), values.shape).ravel(), y=values.ravel(), name=arm,
+            boxpoints="all", marker={"color": colour(a)},
+        )
+        for a, (arm, values) in enumerate(shares.items())
+    ]  # fmt: skip
     return Drawing(
-        "own tasks, weights that train",
-        "How many of the trained networks of our tables are better than what each search found for "
-        "a task, trained afresh with other seeds; 0 is better than all.",
+        title,
+        about,
         figure(
             traces,
             xaxis=axis("task", type="category"),
