@@ -89,7 +89,7 @@ def _errors(
 def _boosting(space: SearchSpace, designs: Designs, values: NDArray[np.float64]) -> Predict:
     """scikit-learn's gradient boosting as it comes, on one-hot codes."""
     from sklearn.ensemble import HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         grown = HistGradientBoostingRegressor(random_state=0).fit(space.one_hot(designs), values)

@@ -17,6 +17,7 @@ from codesign_gym.search.hypervolume import FrontGain
 from codesign_gym.search.initial import latin_hypercube
 from codesign_gym.search.operators import crossover, keys, mutate
 from codesign_gym.search.options import at_least
+from codesign_gym.search.threads import one_blas_thread
 from codesign_gym.search_spaces import Designs
 
 FloatArray = NDArray[np.float64]
@@ -107,6 +108,7 @@ class BayesianAgent(ArchiveAgent):
         Both are NaN where a design was spared the cost model, see `known`.
         """
 
+    @one_blas_thread()
     def ask(self, n: int) -> Designs:
         """A Latin hypercube at first, then the points of the largest acquisition."""
         if len(self._designs) + len(self._pending) < self.options.start or len(self._designs) < 2:

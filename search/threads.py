@@ -1,7 +1,7 @@
-"""How many threads torch may use while an agent learns."""
+"""How many threads torch and linear algebra may use while an agent learns."""
 
 from __future__ import annotations
 
-from codesign_gym.cost_models.threads import one_thread
+from codesign_gym.cost_models.threads import one_blas_thread, one_thread
 
-__all__ = ["one_thread"]
+__all__ = ["one_blas_thread", "one_thread"]

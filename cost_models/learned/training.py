@@ -21,6 +21,7 @@ from codesign_gym.cost_models.learned.model import LearnedCostModel, with_baseli
 from codesign_gym.cost_models.learned.regressors import FloatArray, Matrix, regressor
 from codesign_gym.cost_models.learned.schema import Schema, first_text
 from codesign_gym.cost_models.metrics import Metric, Metrics
+from codesign_gym.cost_models.threads import one_blas_thread
 from codesign_gym.search_spaces import Designs, InputError, SearchSpace
 from codesign_gym.search_spaces.errors import unknown_name
 
@@ -43,6 +44,7 @@ _LARGEST = 1e100
 _RECORDED = ("codesign-gym", "numpy", "scikit-learn", "torch")
 
 
+@one_blas_thread()
 def train(
     frame: Any,
     target: str | Metric | Sequence[str | Metric],

@@ -114,7 +114,7 @@ class Boosting(_Ensemble):
     def fit(cls, x: Matrix, y: FloatArray, seed: int = 0) -> Self:
         """Grow trees one after another."""
         from sklearn.ensemble import HistGradientBoostingRegressor
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped] # has no types
+        from threadpoolctl import threadpool_limits
 
         many = len(x) >= _MANY
         steps = 500 if len(x) >= 3 * _MANY else 250
